@@ -1,0 +1,50 @@
+# Options, and the interface target wp_build that carries language, warning and sanitizer flags.
+# Everything of ours links wp_build; nothing is set globally.
+option(WAYPOST_WERROR "Treat warnings as errors" OFF)
+option(WAYPOST_COVERAGE "Count executed lines (gcov)" OFF)
+option(WAYPOST_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
+option(WAYPOST_TESTS "Build the tests (needs cmocka)" OFF)
+set(WAYPOST_SANITIZE none CACHE STRING "address (with undefined), thread or none")
+set_property(CACHE WAYPOST_SANITIZE PROPERTY STRINGS none address thread)
+
+if(NOT CMAKE_BUILD_TYPE)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+# Assertions stay on: a broken invariant is a bug to hear of, also in the release build.
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+
+add_library(wp_warnings INTERFACE)
+target_compile_options(wp_warnings INTERFACE
+    -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    $<$<BOOL:${WAYPOST_WERROR}>:-Werror>)
+
+add_library(wp_sanitize INTERFACE)
+if(WAYPOST_SANITIZE STREQUAL "address")
+    set(flags -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+elseif(WAYPOST_SANITIZE STREQUAL "thread")
+    set(flags -fsanitize=thread -fno-omit-frame-pointer)
+elseif(WAYPOST_SANITIZE STREQUAL "none")
+    set(flags)
+else()
+    message(FATAL_ERROR "WAYPOST_SANITIZE: address, thread or none, not '${WAYPOST_SANITIZE}'")
+endif()
+if(WAYPOST_COVERAGE)
+    # Counters are updated atomically: workers run the same lines at the same time.
+    list(APPEND flags --coverage -fprofile-update=atomic)
+endif()
+set(link_flags ${flags})
+if(WAYPOST_FUZZ)
+    if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "WAYPOST_FUZZ needs clang (cmake --preset fuzz)")
+    endif()
+    # Instrumented everywhere; the fuzzer's own main() is linked only into the fuzz targets.
+    list(APPEND flags -fsanitize=fuzzer-no-link)
+    list(APPEND link_flags -fsanitize=fuzzer-no-link)
+endif()
+target_compile_options(wp_sanitize INTERFACE ${flags})
+target_link_options(wp_sanitize INTERFACE ${link_flags})
+
+add_library(wp_build INTERFACE)
+target_compile_definitions(wp_build INTERFACE _GNU_SOURCE WAYPOST_VERSION="${PROJECT_VERSION}")
+target_include_directories(wp_build INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_link_libraries(wp_build INTERFACE wp_warnings wp_sanitize)
