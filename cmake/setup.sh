@@ -8,9 +8,9 @@ export DEBIAN_FRONTEND=noninteractive
 
 build_packages=(build-essential cmake ninja-build "pkgconf|pkg-config" libuv1-dev libc-ares-dev libssl-dev
     libyaml-dev "libcurl4-openssl-dev|libcurl4-gnutls-dev" libmicrohttpd-dev libjansson-dev)
-test_packages=(libcmocka-dev)
+test_packages=(libcmocka-dev python3)
 # Other people's tools that some tests ask for a second opinion; those tests skip without them.
-witness_packages=(bind9-dnsutils bind9-utils knot-dnsutils knot-dnssecutils)
+witness_packages=(bind9-dnsutils bind9-utils knot-dnsutils knot-dnssecutils python3-dnspython)
 ci_packages=(clang clang-format clang-tidy cppcheck gcovr)
 
 # A checkout that belongs to somebody else (root built it, or it is read-only) is built in the user's cache.
@@ -63,7 +63,7 @@ can_be_root() {
 
 # apt_get ARGUMENT...: only after can_be_root.
 apt_get() {
-    local -a command=(apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 -y -q "$@")
+    local -a command=(apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -y -q "$@")
     if [ "$(id -u)" = 0 ]; then
         "${command[@]}" </dev/null
     else
