@@ -1,0 +1,364 @@
+/* daemon/route.c: one query's way through the engines. */
+#include "daemon/route.h"
+
+#include "authority/respond.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "dns/cookie.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUTE_UDP_SIZE  1232 /* our own bound on UDP answers: fits every path without fragments */
+#define ROUTE_TCP_SIZE  65535
+#define ROUTE_KEEPALIVE 100 /* idle time offered on TCP, in units of 100 ms (RFC 7828) */
+
+const struct stat_row route_stat_rows[ROUTE_COUNTER_COUNT] = {
+#define ROUTE_ROW(id, name, help) {name, help},
+    ROUTE_COUNTERS(ROUTE_ROW)
+#undef ROUTE_ROW
+};
+
+/* What a kept question needs until the resolver is done. */
+struct route_wait {
+    struct route *route;
+    struct net_ticket ticket;
+    struct addr client;
+    uint8_t proto;
+    uint8_t roles;
+    struct dns_query query; /* its packet is the copy below */
+    uint8_t packet[];
+};
+
+/* The OPT of the answer: what the client may see of us. */
+static struct edns answer_edns(struct route *r, const struct dns_query *q,
+                               const struct addr *client, enum net_proto proto)
+{
+    struct edns e = {
+        .present = q->edns.present, .size = ROUTE_UDP_SIZE, .dnssec_ok = q->edns.dnssec_ok};
+    if (!e.present)
+        return e;
+    if (q->edns.cookie_len) {
+        dns_cookie_make(e.cookie, q->edns.cookie, r->cookie_secret, client,
+                        (uint32_t)clock_wall_s(r->clock));
+        e.cookie_len = DNS_COOKIE_LEN;
+    }
+    if (q->edns.nsid && r->snap->identity[0]) {
+        e.nsid = true;
+        e.nsid_data = (const uint8_t *)r->snap->identity;
+        e.nsid_len = (uint16_t)strlen(r->snap->identity);
+    }
+    if (q->edns.keepalive && proto == NET_PROTO_TCP) {
+        e.keepalive = true;
+        e.keepalive_100ms = ROUTE_KEEPALIVE;
+    }
+    return e;
+}
+
+static size_t client_limit(const struct dns_query *q, enum net_proto proto, size_t cap)
+{
+    size_t limit = ROUTE_TCP_SIZE;
+    if (proto == NET_PROTO_UDP)
+        limit = !q->edns.present                ? EDNS_SIZE_MIN
+                : q->edns.size < ROUTE_UDP_SIZE ? q->edns.size
+                                                : ROUTE_UDP_SIZE;
+    return limit < cap ? limit : cap;
+}
+
+static void count_rcode(struct route *r, uint16_t rcode, bool tc)
+{
+    if (rcode == DNS_RCODE_SERVFAIL)
+        stat_inc(r->stats, ROUTE_SERVFAIL);
+    else if (rcode == DNS_RCODE_NXDOMAIN)
+        stat_inc(r->stats, ROUTE_NXDOMAIN);
+    if (tc)
+        stat_inc(r->stats, ROUTE_TRUNCATED);
+}
+
+static enum handler_result answer_error(struct route *r, struct net_query *nq,
+                                        const struct dns_query *q, uint16_t rcode, uint16_t flags,
+                                        int ede, const char *text)
+{
+    struct edns e = answer_edns(r, q, &nq->client, nq->proto);
+    if (ede >= 0 && e.present) {
+        e.ede[0] = (struct edns_ede){
+            .code = (uint16_t)ede, .text = text, .text_len = (uint16_t)strlen(text)};
+        e.ede_count = 1;
+    }
+    nq->out_len =
+        dns_write_error(q, nq->out, client_limit(q, nq->proto, nq->out_cap), flags, rcode, &e);
+    count_rcode(r, rcode, false);
+    return nq->out_len ? HANDLER_ANSWERED : HANDLER_DROP;
+}
+
+static enum handler_result answer_refused(struct route *r, struct net_query *nq,
+                                          const struct dns_query *q, const char *why)
+{
+    stat_inc(r->stats, ROUTE_REFUSED);
+    return answer_error(r, nq, q, DNS_RCODE_REFUSED, 0, DNS_EDE_PROHIBITED, why);
+}
+
+/* version.bind, id.server (RFC 4892): only where the operator allows it. */
+static enum handler_result answer_chaos(struct route *r, struct net_query *nq,
+                                        const struct dns_query *q)
+{
+    static const struct {
+        const char *name;
+        bool identity;
+    } rows[] = {{"version.bind.", false},
+                {"version.server.", false},
+                {"id.server.", true},
+                {"hostname.bind.", true}};
+    char asked[DNS_NAME_TEXT_MAX];
+    dns_name_print(q->qname, asked);
+    for (size_t i = 0; r->snap->chaos && i < sizeof rows / sizeof *rows; i++) {
+        const char *text = rows[i].identity ? r->snap->identity : "waypost";
+        if (strcasecmp(asked, rows[i].name) != 0 || !*text ||
+            (q->qtype != DNS_TYPE_TXT && q->qtype != DNS_TYPE_ANY))
+            continue;
+        uint8_t rd[2 + 1 + 64];
+        size_t n = strlen(text);
+        put_u16(rd, (uint16_t)(n + 1));
+        rd[2] = (uint8_t)n;
+        memcpy(rd + 3, text, n);
+        struct dns_rrset set = {.owner = q->qname,
+                                .type = DNS_TYPE_TXT,
+                                .cls = DNS_CLASS_CH,
+                                .count = 1,
+                                .rdata = rd,
+                                .size = (uint32_t)n + 3};
+        struct edns e = answer_edns(r, q, &nq->client, nq->proto);
+        dns_writer_init(&r->writer, nq->out, client_limit(q, nq->proto, nq->out_cap));
+        dns_writer_reserve(&r->writer, e.present ? edns_size(&e) : 0);
+        dns_writer_question(&r->writer, q->qname, q->qtype, q->qclass);
+        dns_writer_rrset(&r->writer, DNS_SECTION_ANSWER, &set, q->qname, 0, 0);
+        nq->out_len = dns_writer_finish(
+            &r->writer, q->id, (uint16_t)(DNS_FLAG_QR | DNS_FLAG_AA | (q->flags & DNS_FLAG_RD)),
+            DNS_RCODE_NOERROR, &e, 0);
+        return HANDLER_ANSWERED;
+    }
+    return answer_refused(r, nq, q, "class CH is not served");
+}
+
+/* Cached answers carry a bare OPT as their last record; the client's cookie and NSID are appended
+ * to it. */
+static size_t append_options(uint8_t *out, size_t len, size_t cap, const struct edns *e)
+{
+    uint8_t opt[512];
+    struct wcur w = wcur_of(opt, sizeof opt);
+    edns_write(e, 0, 0, &w);
+    size_t n = wcur_len(&w);
+    if (wcur_err(&w) || n < 11 || len + n - 11 > cap)
+        return len;
+    memcpy(out + len, opt + 11, n - 11);
+    put_u16(out + len - 2, (uint16_t)(n - 11));
+    return len + n - 11;
+}
+
+static struct answers_key cache_key(const struct dns_query *q)
+{
+    return (struct answers_key){.qname = q->qname,
+                                .qtype = q->qtype,
+                                .bits = (uint8_t)((q->edns.present ? ANSWERS_EDNS : 0) |
+                                                  (q->edns.dnssec_ok ? ANSWERS_DO : 0) |
+                                                  (q->flags & DNS_FLAG_CD ? ANSWERS_CD : 0))};
+}
+
+static bool answer_cached(struct route *r, struct net_query *nq, const struct dns_query *q)
+{
+    struct answers_key k = cache_key(q);
+    size_t limit = client_limit(q, nq->proto, nq->out_cap);
+    size_t len =
+        answers_get(r->answers, &k, answers_hash(r->answers, &k), r->now_s, q, nq->out, limit);
+    if (!len)
+        return false;
+    if (q->edns.present && (q->edns.cookie_len || q->edns.nsid || q->edns.keepalive)) {
+        struct edns e = answer_edns(r, q, &nq->client, nq->proto);
+        len = append_options(nq->out, len, limit, &e);
+    }
+    nq->out_len = len;
+    stat_inc(r->stats, ROUTE_CACHED);
+    count_rcode(r, nq->out[3] & 15, false);
+    return true;
+}
+
+/* A complete answer without anything of this client goes into tier one. */
+static void keep_answer(struct route *r, const struct route_wait *wait,
+                        const struct resolver_result *res, uint8_t *buf)
+{
+    uint32_t ttl = UINT32_MAX;
+    if (res->ede_count || (res->rcode != DNS_RCODE_NOERROR && res->rcode != DNS_RCODE_NXDOMAIN))
+        return;
+    for (unsigned i = 0; i < res->answer_count; i++)
+        ttl = res->answer[i].ttl < ttl ? res->answer[i].ttl : ttl;
+    for (unsigned i = 0; i < res->authority_count; i++)
+        ttl = res->authority[i].ttl < ttl ? res->authority[i].ttl : ttl;
+    if (ttl == UINT32_MAX || !ttl)
+        return;
+    const struct dns_query *q = &wait->query;
+    struct edns e = {
+        .present = q->edns.present, .size = ROUTE_UDP_SIZE, .dnssec_ok = q->edns.dnssec_ok};
+    struct answers_key k = cache_key(q);
+    size_t len = resolver_write(res, q, &e, ANSWERS_MAX_LEN, &r->writer, buf);
+    answers_put(r->answers, &k, r->now_s, ttl, buf, len);
+}
+
+static void on_resolved(void *arg, const struct resolver_result *res)
+{
+    struct route_wait *wait = arg;
+    struct route *r = wait->route;
+    static const size_t cap = ROUTE_TCP_SIZE;
+    uint8_t *buf = malloc(cap);
+    r->pending--;
+    r->handler.batch_begin(&r->handler);
+    if (buf) {
+        struct edns e = answer_edns(r, &wait->query, &wait->client, wait->proto);
+        for (unsigned i = 0; i < res->ede_count && e.present; i++)
+            e.ede[e.ede_count++] = res->ede[i];
+        size_t limit = client_limit(&wait->query, wait->proto, cap);
+        size_t len = resolver_write(res, &wait->query, &e, limit, &r->writer, buf);
+        net_reply(&wait->ticket, buf, len);
+        count_rcode(r, res->rcode, len > 2 && buf[2] & 2);
+        keep_answer(r, wait, res, buf);
+    } else {
+        net_forget(&wait->ticket);
+    }
+    if (r->recorder && res->trace)
+        recorder_put(r->recorder, clock_wall_s(r->clock), wait->query.qname, wait->query.qtype,
+                     res->rcode, res->took_us, res->trace, res->trace_len);
+    r->handler.batch_end(&r->handler);
+    free(buf);
+    free(wait);
+}
+
+static enum handler_result answer_resolved(struct route *r, struct net_query *nq,
+                                           const struct dns_query *q)
+{
+    struct route_wait *wait = r->pending < r->pending_max ? malloc(sizeof *wait + nq->len) : NULL;
+    if (!wait) {
+        stat_inc(r->stats, ROUTE_OVERLOAD);
+        return answer_error(r, nq, q, DNS_RCODE_SERVFAIL, DNS_FLAG_RA, DNS_EDE_OTHER,
+                            "too many queries in flight");
+    }
+    memcpy(wait->packet, nq->packet, nq->len);
+    wait->route = r;
+    wait->client = nq->client;
+    wait->proto = (uint8_t)nq->proto;
+    dns_query_parse(&wait->query, wait->packet, nq->len);
+    net_ticket_take(nq, &wait->ticket);
+    r->pending++;
+    stat_inc(r->stats, ROUTE_RESOLVED);
+    struct resolver_ask ask = {.qname = wait->query.qname,
+                               .qtype = q->qtype,
+                               .qclass = q->qclass,
+                               .flags = q->flags,
+                               .dnssec_ok = q->edns.dnssec_ok,
+                               .trace = true};
+    struct request *req = NULL;
+    int err = resolver_ask(r->resolver, &ask, on_resolved, wait, &req);
+    if (!err)
+        return HANDLER_KEPT;
+    stat_inc(r->stats, ROUTE_OVERLOAD);
+    uint8_t buf[1024];
+    size_t len =
+        dns_write_error(&wait->query, buf, sizeof buf, DNS_FLAG_RA, DNS_RCODE_SERVFAIL, NULL);
+    net_reply(&wait->ticket, buf, len);
+    r->pending--;
+    free(wait);
+    return HANDLER_KEPT;
+}
+
+static enum handler_result answer_authority(struct route *r, struct net_query *nq,
+                                            const struct dns_query *q, bool recursive,
+                                            bool *routed_on)
+{
+    struct edns e = answer_edns(r, q, &nq->client, nq->proto);
+    struct authority_ask ask = {.db = r->snap->zones,
+                                .query = q,
+                                .listener = nq->listener_id,
+                                .edns = e.present ? &e : NULL,
+                                .limit = client_limit(q, nq->proto, nq->out_cap),
+                                .minimal = r->snap->minimal_auth,
+                                .recursion_available = recursive};
+    struct authority_out out;
+    enum authority_result res = authority_respond(&ask, &r->writer, nq->out, &out);
+    /* On a listener with both roles the resolver completes what leaves our zones, when it may be
+     * asked. */
+    *routed_on = res == AUTHORITY_NOT_OURS ||
+                 (res == AUTHORITY_LEAVES && recursive && q->flags & DNS_FLAG_RD);
+    if (*routed_on)
+        return HANDLER_DROP;
+    stat_inc(r->stats, ROUTE_AUTHORITY);
+    count_rcode(r, out.rcode, out.tc);
+    nq->out_len = out.len;
+    return HANDLER_ANSWERED;
+}
+
+static enum handler_result route_question(struct route *r, struct net_query *nq,
+                                          const struct dns_query *q)
+{
+    const struct snapshot_listener *l = &r->snap->listeners[nq->listener_id];
+    if (q->qclass == DNS_CLASS_CH)
+        return answer_chaos(r, nq, q);
+    if (q->qclass != DNS_CLASS_IN && q->qclass != DNS_CLASS_ANY)
+        return answer_refused(r, nq, q, "class is not served");
+    bool recursive = l->roles & ROLE_RESOLVER && net_acl_allows(&l->allow, &nq->client);
+    if (l->roles & ROLE_AUTHORITY) {
+        bool routed_on;
+        enum handler_result res = answer_authority(r, nq, q, recursive, &routed_on);
+        if (!routed_on)
+            return res;
+    }
+    if (!(l->roles & ROLE_RESOLVER))
+        return answer_refused(r, nq, q, "not one of our zones");
+    if (!recursive)
+        return answer_refused(r, nq, q, "recursion is not allowed for this client");
+    if (q->qtype == DNS_TYPE_AXFR || q->qtype == DNS_TYPE_IXFR || q->qtype == DNS_TYPE_OPT)
+        return answer_refused(r, nq, q, "not a type that can be resolved");
+    if (answer_cached(r, nq, q))
+        return HANDLER_ANSWERED;
+    return answer_resolved(r, nq, q);
+}
+
+static enum handler_result route_answer(struct handler *h, struct net_query *nq)
+{
+    struct route *r = (struct route *)(void *)h;
+    struct dns_query q;
+    stat_inc(r->stats, ROUTE_QUERIES);
+    switch (dns_query_parse(&q, nq->packet, nq->len)) {
+    case DNS_VERDICT_DROP:
+        stat_inc(r->stats, ROUTE_DROPPED);
+        return HANDLER_DROP;
+    case DNS_VERDICT_FORMERR:
+        stat_inc(r->stats, ROUTE_FORMERR);
+        return answer_error(r, nq, &q, DNS_RCODE_FORMERR, 0, -1, "");
+    case DNS_VERDICT_NOTIMP:
+        stat_inc(r->stats, ROUTE_NOTIMP);
+        return answer_error(r, nq, &q, DNS_RCODE_NOTIMP, 0, -1, "");
+    case DNS_VERDICT_BADVERS:
+        stat_inc(r->stats, ROUTE_BADVERS);
+        return answer_error(r, nq, &q, DNS_RCODE_BADVERS, 0, -1, "");
+    case DNS_VERDICT_OK:
+        break;
+    }
+    if (!q.has_question) /* RFC 7873 5.4: only the cookie was asked for */
+        return answer_error(r, nq, &q, DNS_RCODE_NOERROR, 0, -1, "");
+    return route_question(r, nq, &q);
+}
+
+static void route_batch_begin(struct handler *h)
+{
+    struct route *r = (struct route *)(void *)h;
+    r->snap = atomic_load_explicit(r->root, memory_order_acquire);
+    r->now_s = r->ttl_follows_wall ? clock_wall_s(r->clock) : clock_mono_ms(r->clock) / 1000;
+}
+
+static void route_batch_end(struct handler *h)
+{
+    (void)h;
+}
+
+void route_init(struct route *r)
+{
+    r->handler = (struct handler){route_answer, route_batch_begin, route_batch_end};
+}

@@ -1,0 +1,45 @@
+/* daemon/snapshot.h: everything a query needs to know that an operator can change, in one immutable
+ * root. Built aside from the configuration, checked, published by one pointer. Zones that did not
+ * change are shared with the snapshot before. Threads: immutable once built. Owner: the server;
+ * workers borrow it for one batch. */
+#ifndef WAYPOST_DAEMON_SNAPSHOT_H
+#define WAYPOST_DAEMON_SNAPSHOT_H
+
+#include "authority/zonedb.h"
+#include "base/diag.h"
+#include "base/snap.h"
+#include "config/config.h"
+#include "net/acl.h"
+
+#define SNAPSHOT_LISTENERS_MAX 64
+
+enum snapshot_role { ROLE_AUTHORITY = 1, ROLE_RESOLVER = 2 };
+
+struct snapshot_listener {
+    struct addr addr;
+    char name[64]; /* "" when it has none */
+    uint8_t roles; /* enum snapshot_role */
+    bool udp, tcp;
+    struct net_acl allow; /* who may ask the resolver here */
+};
+
+struct snapshot {
+    struct part part;
+    struct config *config;
+    struct zonedb *zones;
+    struct snapshot_listener listeners[SNAPSHOT_LISTENERS_MAX];
+    unsigned listener_count;
+    char identity[64]; /* NSID and id.server; "" is none */
+    bool chaos;        /* answer class CH */
+    bool minimal_auth, minimal_resolver;
+    uint64_t generation; /* 1, 2, ... */
+};
+
+/* Takes the configuration. before: the snapshot in force, whose zones are kept where a file cannot
+ * be loaded; NULL at start, where such a zone is answered SERVFAIL. 0 with *s (also when single
+ * zones failed: see zone_errors); ERR_INVALID when the configuration as a whole cannot serve,
+ * everything said in diags; the configuration is freed then. */
+int snapshot_build(struct snapshot **s, struct config *config, const struct snapshot *before,
+                   struct diag_list *diags, unsigned *zone_errors);
+
+#endif
