@@ -1,7 +1,7 @@
 /* authority/respond.h: a query into an authoritative answer, straight to the wire.
- * RFC 1034 4.3.2 over one zonedb: AA answers, referrals with glue, wildcards, CNAME/DNAME chains across our own zones,
- * NODATA and NXDOMAIN with SOA, DNSSEC records of signed zones when DO is set. No heap, no lock.
- * Threads: any number of readers. */
+ * RFC 1034 4.3.2 over one zonedb: AA answers, referrals with glue, wildcards, CNAME/DNAME chains
+ * across our own zones, NODATA and NXDOMAIN with SOA, DNSSEC records of signed zones when DO is
+ * set. No heap, no lock. Threads: any number of readers. */
 #ifndef WAYPOST_AUTHORITY_RESPOND_H
 #define WAYPOST_AUTHORITY_RESPOND_H
 
@@ -10,20 +10,23 @@
 #include "dns/msg_write.h"
 
 enum authority_result {
-    AUTHORITY_NOT_OURS, /* no enclosing zone on this listener: nothing was written (route on, or REFUSED) */
+    AUTHORITY_NOT_OURS, /* no enclosing zone on this listener: nothing was written (route on, or
+                           REFUSED) */
     AUTHORITY_DONE,     /* out holds the answer */
-    AUTHORITY_LEAVES,   /* out holds the answer as it is, but it ends in an alias out of our zones (target) or in a
-                           referral: a listener with both roles and RD=1 may have it completed by the resolver */
+    AUTHORITY_LEAVES,   /* out holds the answer as it is, but it ends in an alias out of our zones
+                           (target) or in a   referral: a listener with both roles and RD=1 may have it
+                           completed by the resolver */
 };
 
 struct authority_ask {
     const struct zonedb *db;
     const struct dns_query *query; /* opcode QUERY, one question, class IN (others: NOT_OURS) */
     unsigned listener;
-    const struct edns *edns;       /* what to put into the answer's OPT (size, DO copied, NSID, cookie), NULL: no OPT */
-    size_t limit;                  /* octets the client takes (UDP size or 65535) */
-    bool minimal;                  /* leave out authority and additional data that is not required */
-    bool recursion_available;      /* sets RA */
+    const struct edns
+        *edns; /* what to put into the answer's OPT (size, DO copied, NSID, cookie), NULL: no OPT */
+    size_t limit;             /* octets the client takes (UDP size or 65535) */
+    bool minimal;             /* leave out authority and additional data that is not required */
+    bool recursion_available; /* sets RA */
 };
 
 struct authority_out {
@@ -31,10 +34,11 @@ struct authority_out {
     uint16_t rcode;
     bool aa, tc;
     bool is_referral;
-    uint8_t alias_target[255]; /* LEAVES by alias: the name that is left (lower case); else alias_target[0] == 0 and is_referral */
+    uint8_t alias_target[255]; /* LEAVES by alias: the name that is left (lower case); else
+                                  alias_target[0] == 0 and is_referral */
 };
 
-enum authority_result authority_respond(const struct authority_ask *ask, struct dns_writer *scratch, uint8_t *buf,
-    struct authority_out *out);
+enum authority_result authority_respond(const struct authority_ask *ask, struct dns_writer *scratch,
+                                        uint8_t *buf, struct authority_out *out);
 
 #endif

@@ -1,7 +1,8 @@
 /* authority/zone.h: one zone's contents, immutable, ready to answer from.
- * Built from records (a master file, later a transfer), checked, then served. Inside: names in a table for exact match
- * in one or two cache misses and in canonical order for the previous name; sets ready to copy to the wire.
- * Threads: immutable once zone_load returned. Owner: part, shared by snapshots. */
+ * Built from records (a master file, later a transfer), checked, then served. Inside: names in a
+ * table for exact match in one or two cache misses and in canonical order for the previous name;
+ * sets ready to copy to the wire. Threads: immutable once zone_load returned. Owner: part, shared
+ * by snapshots. */
 #ifndef WAYPOST_AUTHORITY_ZONE_H
 #define WAYPOST_AUTHORITY_ZONE_H
 
@@ -13,17 +14,20 @@
 
 struct zone;
 
-/* Reads, builds and checks (authority/zonecheck.h). On success *z has one reference, for the caller. Errors are in
- * diags: ERR_SYNTAX (file), ERR_INVALID (checks), ERR_IO, ERR_ACCESS, ERR_NOT_FOUND, ERR_NOMEM. Warnings do not refuse. */
+/* Reads, builds and checks (authority/zonecheck.h). On success *z has one reference, for the
+ * caller. Errors are in diags: ERR_SYNTAX (file), ERR_INVALID (checks), ERR_IO, ERR_ACCESS,
+ * ERR_NOT_FOUND, ERR_NOMEM. Warnings do not refuse. */
 int zone_load(struct zone **z, const uint8_t *origin, const char *path, struct diag_list *diags);
 /* The same from text in memory. */
-int zone_load_mem(struct zone **z, const uint8_t *origin, const char *name, const char *text, size_t len,
-    struct diag_list *diags);
+int zone_load_mem(struct zone **z, const uint8_t *origin, const char *name, const char *text,
+                  size_t len, struct diag_list *diags);
 struct part *zone_part(struct zone *z);
 const uint8_t *zone_origin(const struct zone *z);
 uint32_t zone_serial(const struct zone *z);
 /* Records, names and bytes held. */
-struct zone_size { uint64_t records, names, bytes; };
+struct zone_size {
+    uint64_t records, names, bytes;
+};
 struct zone_size zone_size(const struct zone *z);
 /* The set at an exact name, as stored (no wildcard, no cut logic), or false. */
 bool zone_get(const struct zone *z, const uint8_t *name, uint16_t type, struct dns_rrset *set);

@@ -1,8 +1,9 @@
 /* base/arena.h: memory with one lifetime.
- * A bump allocator: many small allocations, one reset. A query has one arena; it is reset when the answer has left.
- * Shape: a list of chunks, the first of which survives arena_reset, so that a warm arena never calls malloc.
- * Errors: NULL when the byte limit or the heap is exhausted; nothing is half done.
- * Threads: one owner at a time. Under ASan, memory beyond what was handed out is poisoned. */
+ * A bump allocator: many small allocations, one reset. A query has one arena; it is reset when the
+ * answer has left. Shape: a list of chunks, the first of which survives arena_reset, so that a warm
+ * arena never calls malloc. Errors: NULL when the byte limit or the heap is exhausted; nothing is
+ * half done. Threads: one owner at a time. Under ASan, memory beyond what was handed out is
+ * poisoned. */
 #ifndef WAYPOST_BASE_ARENA_H
 #define WAYPOST_BASE_ARENA_H
 
@@ -34,7 +35,7 @@ void *arena_dup(struct arena *a, const void *from, size_t n);
 char *arena_strdup(struct arena *a, const char *text);
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#define ARENA_NEW(a, type)       ((type *)arena_zalloc((a), sizeof(type)))
-#define ARENA_ARRAY(a, type, n)  ((type *)arena_zalloc((a), sizeof(type) * (n)))
+#define ARENA_NEW(a, type)      ((type *)arena_zalloc((a), sizeof(type)))
+#define ARENA_ARRAY(a, type, n) ((type *)arena_zalloc((a), sizeof(type) * (n)))
 
 #endif

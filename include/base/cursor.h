@@ -1,7 +1,7 @@
 /* base/cursor.h: bounds-checked reading and writing of network bytes.
- * struct rcur reads, struct wcur writes. Both carry a sticky error: after the first failure reads give zeros, writes
- * do nothing, and one check at the end (rcur_err, wcur_err) covers the whole record.
- * Integers are big-endian. Threads: one owner. Owner: the caller owns the bytes. */
+ * struct rcur reads, struct wcur writes. Both carry a sticky error: after the first failure reads
+ * give zeros, writes do nothing, and one check at the end (rcur_err, wcur_err) covers the whole
+ * record. Integers are big-endian. Threads: one owner. Owner: the caller owns the bytes. */
 #ifndef WAYPOST_BASE_CURSOR_H
 #define WAYPOST_BASE_CURSOR_H
 
@@ -12,7 +12,10 @@
 #include <stdint.h>
 #include <string.h>
 
-static inline uint16_t get_u16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
+static inline uint16_t get_u16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
 static inline uint32_t get_u32(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -49,9 +52,18 @@ static inline struct rcur rcur_of(const void *bytes, size_t len)
     const uint8_t *p = (const uint8_t *)bytes;
     return (struct rcur){p, p, p + len, 0};
 }
-static inline size_t rcur_left(const struct rcur *c) { return (size_t)(c->end - c->at); }
-static inline size_t rcur_pos(const struct rcur *c) { return (size_t)(c->at - c->start); }
-static inline int rcur_err(const struct rcur *c) { return c->err; }
+static inline size_t rcur_left(const struct rcur *c)
+{
+    return (size_t)(c->end - c->at);
+}
+static inline size_t rcur_pos(const struct rcur *c)
+{
+    return (size_t)(c->at - c->start);
+}
+static inline int rcur_err(const struct rcur *c)
+{
+    return c->err;
+}
 static inline bool rcur_fail(struct rcur *c, int err)
 {
     if (!c->err)
@@ -96,9 +108,18 @@ static inline struct wcur wcur_of(void *bytes, size_t cap)
     uint8_t *p = (uint8_t *)bytes;
     return (struct wcur){p, p, p + cap, 0};
 }
-static inline size_t wcur_len(const struct wcur *c) { return (size_t)(c->at - c->start); }
-static inline size_t wcur_left(const struct wcur *c) { return (size_t)(c->end - c->at); }
-static inline int wcur_err(const struct wcur *c) { return c->err; }
+static inline size_t wcur_len(const struct wcur *c)
+{
+    return (size_t)(c->at - c->start);
+}
+static inline size_t wcur_left(const struct wcur *c)
+{
+    return (size_t)(c->end - c->at);
+}
+static inline int wcur_err(const struct wcur *c)
+{
+    return c->err;
+}
 static inline void wcur_fail(struct wcur *c, int err)
 {
     if (!c->err)

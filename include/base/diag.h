@@ -1,9 +1,8 @@
 /* base/diag.h: what is wrong with an input file, said like a compiler.
- * Zone files, configuration and data files collect all their errors here and go on, so that one run shows them all:
- *     FILE:LINE:COLUMN: error: TEXT
- *        31 |     the line itself
- *           |     ^~~~ HINT
- * Bounded: after DIAG_KEEP entries further ones are only counted. Threads: one owner. Owner: copies every text. */
+ * Zone files, configuration and data files collect all their errors here and go on, so that one run
+ * shows them all: FILE:LINE:COLUMN: error: TEXT 31 |     the line itself |     ^~~~ HINT Bounded:
+ * after DIAG_KEEP entries further ones are only counted. Threads: one owner. Owner: copies every
+ * text. */
 #ifndef WAYPOST_BASE_DIAG_H
 #define WAYPOST_BASE_DIAG_H
 
@@ -20,8 +19,8 @@ struct diag_at {
     unsigned column;    /* 1-based, in bytes; 0: the line as a whole */
     const char *source; /* the source line, up to its newline, or NULL */
     size_t source_len;
-    unsigned width;     /* bytes under the caret line; 0 is 1 */
-    const char *hint;   /* or NULL */
+    unsigned width;   /* bytes under the caret line; 0 is 1 */
+    const char *hint; /* or NULL */
 };
 
 struct diag {
@@ -39,13 +38,14 @@ struct diag_list {
 
 void diag_init(struct diag_list *d);
 void diag_fini(struct diag_list *d);
-void diag_add(struct diag_list *d, enum diag_level level, const struct diag_at *at, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+void diag_add(struct diag_list *d, enum diag_level level, const struct diag_at *at, const char *fmt,
+              ...) __attribute__((format(printf, 4, 5)));
 /* Moves all of `from` to the end of d; `from` is empty afterwards. */
 void diag_move(struct diag_list *d, struct diag_list *from);
 /* Prints all in order; returns the number of errors. colour: ANSI colours. */
 unsigned diag_print(const struct diag_list *d, FILE *out, int colour);
-/* One entry as text without the source lines ("file:1:2: error: text"); returns its length like snprintf. */
+/* One entry as text without the source lines ("file:1:2: error: text"); returns its length like
+ * snprintf. */
 int diag_format(const struct diag *e, char *out, size_t cap);
 
 #endif

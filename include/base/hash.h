@@ -1,6 +1,6 @@
 /* base/hash.h: keyed hashing.
- * hash_bytes is for tables whose keys strangers choose: seed it per process from the rng. siphash24 is the MAC of
- * DNS cookies (RFC 9018 4.4). Threads: pure. */
+ * hash_bytes is for tables whose keys strangers choose: seed it per process from the rng. siphash24
+ * is the MAC of DNS cookies (RFC 9018 4.4). Threads: pure. */
 #ifndef WAYPOST_BASE_HASH_H
 #define WAYPOST_BASE_HASH_H
 

@@ -5,14 +5,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 struct list {
     struct list *next, *prev;
 };
 
-static inline void list_init(struct list *l) { l->next = l->prev = l; }
-static inline bool list_is_empty(const struct list *l) { return l->next == l; }
+static inline void list_init(struct list *l)
+{
+    l->next = l->prev = l;
+}
+static inline bool list_is_empty(const struct list *l)
+{
+    return l->next == l;
+}
 static inline void list_insert_before(struct list *at, struct list *l)
 {
     l->prev = at->prev;
@@ -20,7 +26,10 @@ static inline void list_insert_before(struct list *at, struct list *l)
     at->prev->next = l;
     at->prev = l;
 }
-static inline void list_push(struct list *head, struct list *l) { list_insert_before(head, l); }
+static inline void list_push(struct list *head, struct list *l)
+{
+    list_insert_before(head, l);
+}
 static inline void list_push_front(struct list *head, struct list *l)
 {
     list_insert_before(head->next, l);
@@ -38,8 +47,8 @@ static inline struct list *list_first(struct list *head)
     return list_is_empty(head) ? NULL : head->next;
 }
 /* Safe against removal of `it` inside the body. */
-#define LIST_FOR(it, head)                                                                         \
-    for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                      \
+#define LIST_FOR(it, head)                                                    \
+    for (struct list *it = (head)->next, *it##_next = it->next; it != (head); \
          it = it##_next, it##_next = it->next)
 
 #endif

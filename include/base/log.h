@@ -1,7 +1,8 @@
 /* base/log.h: lines for the operator, on stderr.
- * One line per event: time, level, area, text. log_limited() holds back repetitions, because packets choose when they
- * come. The level is process-wide (the one counted exception to "no hidden state", see ARCHITECTURE.md).
- * Threads: any; a line is one write(2). Never called per query on the hot path. */
+ * One line per event: time, level, area, text. log_limited() holds back repetitions, because
+ * packets choose when they come. The level is process-wide (the one counted exception to "no hidden
+ * state", see ARCHITECTURE.md). Threads: any; a line is one write(2). Never called per query on the
+ * hot path. */
 #ifndef WAYPOST_BASE_LOG_H
 #define WAYPOST_BASE_LOG_H
 
@@ -9,18 +10,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_WARNING,
+    LOG_LEVEL_NOTICE,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG
+};
 
 void log_set_level(enum log_level level);
 bool log_is_on(enum log_level level);
 void log_line(enum log_level level, const char *area, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* At most `burst` lines per second at one place; what was held back is counted and said with the next line. */
+/* At most `burst` lines per second at one place; what was held back is counted and said with the
+ * next line. */
 struct log_limit {
-    _Atomic int64_t second;   /* monotonic second of the running window */
-    _Atomic uint32_t said;    /* lines in it */
-    _Atomic uint32_t held;    /* lines held back since the last one said */
+    _Atomic int64_t second; /* monotonic second of the running window */
+    _Atomic uint32_t said;  /* lines in it */
+    _Atomic uint32_t held;  /* lines held back since the last one said */
 };
 /* True when the line may be said now; *held is then the number held back before it. */
 bool log_limit_pass(struct log_limit *l, uint32_t burst, uint32_t *held);

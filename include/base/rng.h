@@ -1,7 +1,7 @@
 /* base/rng.h: seam: unpredictable numbers.
- * Ids, ports, case patterns and cookies come from here: a ChaCha20 stream keyed by getrandom(2), one per thread, rekeyed
- * by its own output after every buffer, so that a stolen state tells nothing of the past. Tests bring a fixed one.
- * Threads: one owner each; no lock. */
+ * Ids, ports, case patterns and cookies come from here: a ChaCha20 stream keyed by getrandom(2),
+ * one per thread, rekeyed by its own output after every buffer, so that a stolen state tells
+ * nothing of the past. Tests bring a fixed one. Threads: one owner each; no lock. */
 #ifndef WAYPOST_BASE_RNG_H
 #define WAYPOST_BASE_RNG_H
 
@@ -10,9 +10,9 @@
 
 struct rng {
     void (*fill)(struct rng *, void *out, size_t len);
-    void *state;         /* of the implementation */
-    uint8_t buf[512];    /* numbers made ahead */
-    uint32_t at;         /* next unused byte of buf; sizeof buf when empty */
+    void *state;      /* of the implementation */
+    uint8_t buf[512]; /* numbers made ahead */
+    uint32_t at;      /* next unused byte of buf; sizeof buf when empty */
 };
 
 /* The CSPRNG. ERR_SYSTEM when the kernel or libcrypto gives no randomness. */

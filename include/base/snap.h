@@ -1,9 +1,10 @@
 /* base/snap.h: publish a new version while readers go on with the old one.
- * A snapshot is an immutable root reached through one atomic pointer. Readers are threads that register once and say
- * when they are quiet (hold no pointer from before); a writer publishes and retires the old root, which is freed when
- * every reader was quiet after that. Quiescent-state based reclamation: readers pay one relaxed store per batch.
- * What a query that suspends needs it refs (struct part) before its thread is quiet.
- * Threads: readers any number (SNAP_READERS_MAX), one writer at a time (the control loop). */
+ * A snapshot is an immutable root reached through one atomic pointer. Readers are threads that
+ * register once and say when they are quiet (hold no pointer from before); a writer publishes and
+ * retires the old root, which is freed when every reader was quiet after that. Quiescent-state
+ * based reclamation: readers pay one relaxed store per batch. What a query that suspends needs it
+ * refs (struct part) before its thread is quiet. Threads: readers any number (SNAP_READERS_MAX),
+ * one writer at a time (the control loop). */
 #ifndef WAYPOST_BASE_SNAP_H
 #define WAYPOST_BASE_SNAP_H
 
@@ -61,8 +62,8 @@ void snap_reader_remove(struct snap_domain *d, struct snap_reader *r);
 /* The reader holds no root pointer now (and may read one again at once). */
 static inline void snap_quiet(struct snap_domain *d, struct snap_reader *r)
 {
-    atomic_store_explicit(
-        &r->seen, atomic_load_explicit(&d->epoch, memory_order_acquire), memory_order_release);
+    atomic_store_explicit(&r->seen, atomic_load_explicit(&d->epoch, memory_order_acquire),
+                          memory_order_release);
 }
 /* Before blocking in the kernel: not waited for until snap_online. */
 static inline void snap_offline(struct snap_reader *r)
@@ -72,13 +73,14 @@ static inline void snap_offline(struct snap_reader *r)
 /* After waking, before reading a root. */
 static inline void snap_online(struct snap_domain *d, struct snap_reader *r)
 {
-    atomic_store_explicit(
-        &r->seen, atomic_load_explicit(&d->epoch, memory_order_acquire), memory_order_seq_cst);
+    atomic_store_explicit(&r->seen, atomic_load_explicit(&d->epoch, memory_order_acquire),
+                          memory_order_seq_cst);
     atomic_thread_fence(memory_order_seq_cst);
 }
 
-/* Writer: drop the writer's reference to `old` once no reader can see it. The caller has already replaced the root
- * pointer (atomic_exchange). ERR_NOMEM: nothing is retired, the caller tries again. */
+/* Writer: drop the writer's reference to `old` once no reader can see it. The caller has already
+ * replaced the root pointer (atomic_exchange). ERR_NOMEM: nothing is retired, the caller tries
+ * again. */
 int snap_retire(struct snap_domain *d, struct part *old);
 /* Writer: frees what may be freed now; returns what still waits. Never blocks. */
 unsigned snap_reclaim(struct snap_domain *d);

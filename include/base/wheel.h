@@ -1,7 +1,8 @@
 /* base/wheel.h: many cheap timers.
- * A hashed timer wheel of 1 ms slots driven by its owner: wheel_run() fires everything due at `now`. Timers are
- * embedded and reached by container_of; adding and removing is O(1), no heap. Accuracy is the driver's.
- * Threads: one owner. A callback may add or remove any timer, itself included. */
+ * A hashed timer wheel of 1 ms slots driven by its owner: wheel_run() fires everything due at
+ * `now`. Timers are embedded and reached by container_of; adding and removing is O(1), no heap.
+ * Accuracy is the driver's. Threads: one owner. A callback may add or remove any timer, itself
+ * included. */
 #ifndef WAYPOST_BASE_WHEEL_H
 #define WAYPOST_BASE_WHEEL_H
 
@@ -14,7 +15,8 @@
 
 struct wheel_timer {
     struct list link;
-    int64_t due_ms; /* absolute, in the driver's monotonic milliseconds; meaningless while not armed */
+    int64_t
+        due_ms; /* absolute, in the driver's monotonic milliseconds; meaningless while not armed */
     void (*fire)(struct wheel_timer *);
 };
 

@@ -11,8 +11,13 @@
 #include <stdint.h>
 
 enum edns_option {
-    EDNS_NSID = 3, EDNS_CLIENT_SUBNET = 8, EDNS_EXPIRE = 9, EDNS_COOKIE = 10, EDNS_KEEPALIVE = 11,
-    EDNS_PADDING = 12, EDNS_EDE = 15,
+    EDNS_NSID = 3,
+    EDNS_CLIENT_SUBNET = 8,
+    EDNS_EXPIRE = 9,
+    EDNS_COOKIE = 10,
+    EDNS_KEEPALIVE = 11,
+    EDNS_PADDING = 12,
+    EDNS_EDE = 15,
 };
 #define EDNS_OPTIONS_MAX 32
 #define EDNS_SIZE_MIN    512
@@ -20,10 +25,10 @@ enum edns_option {
 #define EDNS_EDE_MAX     4
 
 struct edns_subnet {
-    uint8_t family;  /* 1 or 2; 0: absent */
-    uint8_t source;  /* prefix length in the query */
-    uint8_t scope;   /* prefix length in the answer */
-    uint8_t ip[16];  /* the family's own bytes first, zero beyond source */
+    uint8_t family; /* 1 or 2; 0: absent */
+    uint8_t source; /* prefix length in the query */
+    uint8_t scope;  /* prefix length in the answer */
+    uint8_t ip[16]; /* the family's own bytes first, zero beyond source */
 };
 
 struct edns_ede {
@@ -36,9 +41,9 @@ struct edns_ede {
 struct edns {
     bool present;
     bool dnssec_ok;
-    bool nsid;          /* asked (empty), or answered (nsid_data) */
-    bool keepalive;     /* present */
-    bool padding;       /* present */
+    bool nsid;      /* asked (empty), or answered (nsid_data) */
+    bool keepalive; /* present */
+    bool padding;   /* present */
     uint8_t version;
     uint8_t rcode_high; /* upper 8 bits of the extended rcode */
     uint16_t size;      /* payload size, at least 512 */
@@ -52,11 +57,14 @@ struct edns {
     struct edns_ede ede[EDNS_EDE_MAX];
 };
 
-/* class, ttl and RDATA of an OPT record. 0, or ERR_FORMAT (answer FORMERR). is_query: the stricter rules for requests
- * (subnet scope must be 0, bits beyond source zero, family known; cookie length 8 or 16..40; NSID empty). */
-int edns_parse(struct edns *e, uint16_t cls, uint32_t ttl, const uint8_t *rdata, size_t len, bool is_query);
-/* The whole OPT record (root owner, type, class, ttl, options). Sticky error in w. rcode: all 12 bits. pad_to: when
- * padding is set, pads the message to a multiple of it (RFC 8467), counting from w->start; 0 is none. */
+/* class, ttl and RDATA of an OPT record. 0, or ERR_FORMAT (answer FORMERR). is_query: the stricter
+ * rules for requests (subnet scope must be 0, bits beyond source zero, family known; cookie length
+ * 8 or 16..40; NSID empty). */
+int edns_parse(struct edns *e, uint16_t cls, uint32_t ttl, const uint8_t *rdata, size_t len,
+               bool is_query);
+/* The whole OPT record (root owner, type, class, ttl, options). Sticky error in w. rcode: all 12
+ * bits. pad_to: when padding is set, pads the message to a multiple of it (RFC 8467), counting from
+ * w->start; 0 is none. */
 void edns_write(const struct edns *e, uint16_t rcode, unsigned pad_to, struct wcur *w);
 /* Octets that edns_write will need, without padding. */
 size_t edns_size(const struct edns *e);

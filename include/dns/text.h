@@ -1,5 +1,5 @@
-/* dns/text.h: a message for people (as dig shows it) and for programs (RFC 8427 JSON shape, streamed as text).
- * Threads: pure. */
+/* dns/text.h: a message for people (as dig shows it) and for programs (RFC 8427 JSON shape,
+ * streamed as text). Threads: pure. */
 #ifndef WAYPOST_DNS_TEXT_H
 #define WAYPOST_DNS_TEXT_H
 

@@ -1,8 +1,8 @@
 /* net/handler.h: seam: who receives a query?
- * A listener (UDP, TCP, later TLS and DoH) hands each request to one handler per worker. The handler answers in place
- * now, drops it, or keeps a ticket and replies later. All transports differ only below this header.
- * Threads: answer() runs on the worker that owns the socket; net_reply() must be called on that worker as well (hand
- * over through the worker's queue). */
+ * A listener (UDP, TCP, later TLS and DoH) hands each request to one handler per worker. The
+ * handler answers in place now, drops it, or keeps a ticket and replies later. All transports
+ * differ only below this header. Threads: answer() runs on the worker that owns the socket;
+ * net_reply() must be called on that worker as well (hand over through the worker's queue). */
 #ifndef WAYPOST_NET_HANDLER_H
 #define WAYPOST_NET_HANDLER_H
 
@@ -20,14 +20,14 @@ struct net_listener; /* of the implementation */
 struct net_query {
     const uint8_t *packet; /* valid until answer() returns */
     size_t len;
-    uint8_t *out;          /* room for an in-place answer */
-    size_t out_cap;        /* at least 512; UDP: the listener's own bound (4096 slots), TCP: 65535 */
-    size_t out_len;        /* set with HANDLER_ANSWERED */
-    struct addr client;    /* with port */
+    uint8_t *out;       /* room for an in-place answer */
+    size_t out_cap;     /* at least 512; UDP: the listener's own bound (4096 slots), TCP: 65535 */
+    size_t out_len;     /* set with HANDLER_ANSWERED */
+    struct addr client; /* with port */
     const struct addr *local; /* the listener's address */
     enum net_proto proto;
-    uint32_t listener_id;  /* index given when the listener was made: role, ACL, zone set */
-    void *priv;            /* the transport's own, for net_ticket_take */
+    uint32_t listener_id; /* index given when the listener was made: role, ACL, zone set */
+    void *priv;           /* the transport's own, for net_ticket_take */
 };
 
 /* How to reply later: plain bytes, copied by value, no heap on the UDP path. */
@@ -48,13 +48,16 @@ enum handler_result {
 
 struct handler {
     enum handler_result (*answer)(struct handler *, struct net_query *);
-    void (*batch_begin)(struct handler *); /* before the first answer of a batch: read the snapshot; may be NULL */
-    void (*batch_end)(struct handler *);   /* after the last one of a batch; may be NULL */
+    void (*batch_begin)(
+        struct handler *); /* before the first answer of a batch: read the snapshot; may be NULL */
+    void (*batch_end)(struct handler *); /* after the last one of a batch; may be NULL */
 };
 
-/* Inside answer(): what is needed to reply later. Copy the packet yourself: its room is used again. */
+/* Inside answer(): what is needed to reply later. Copy the packet yourself: its room is used again.
+ */
 void net_ticket_take(const struct net_query *q, struct net_ticket *t);
-/* Sends one reply; the bytes are copied or sent before it returns. A connection gone or full drops it silently. */
+/* Sends one reply; the bytes are copied or sent before it returns. A connection gone or full drops
+ * it silently. */
 void net_reply(const struct net_ticket *t, const uint8_t *packet, size_t len);
 /* A kept query that gets no reply (drop). */
 void net_forget(const struct net_ticket *t);

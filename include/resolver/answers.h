@@ -1,10 +1,10 @@
 /* resolver/answers.h: finished wire responses: tier one, what decides the rate of cached answers.
- * Key: (lower-case name, type, DO, CD, view). A hit is: hash, find, copy, patch id, question case, flags, TTLs, send.
- * Shape: a fixed table of buckets of {tag, slot}; entries live in size-classed slabs that are allocated at start and
- * never unmapped. Readers take no lock: they copy an entry by relaxed atomic words between two loads of its version
- * (odd while a writer is inside) and retry or miss when it moved. Writers lock one shard. Eviction is SIEVE per size
- * class: a hit writes the visited mark only when it is clear.
- * Threads: any; clean under TSan without suppressions. */
+ * Key: (lower-case name, type, DO, CD, view). A hit is: hash, find, copy, patch id, question case,
+ * flags, TTLs, send. Shape: a fixed table of buckets of {tag, slot}; entries live in size-classed
+ * slabs that are allocated at start and never unmapped. Readers take no lock: they copy an entry by
+ * relaxed atomic words between two loads of its version (odd while a writer is inside) and retry or
+ * miss when it moved. Writers lock one shard. Eviction is SIEVE per size class: a hit writes the
+ * visited mark only when it is clear. Threads: any; clean under TSan without suppressions. */
 #ifndef WAYPOST_RESOLVER_ANSWERS_H
 #define WAYPOST_RESOLVER_ANSWERS_H
 
@@ -21,7 +21,7 @@ struct answers;
 struct answers_key {
     const uint8_t *qname; /* wire, any case */
     uint16_t qtype;
-    uint8_t bits;         /* ANSWERS_DO, ANSWERS_CD, ANSWERS_EDNS */
+    uint8_t bits; /* ANSWERS_DO, ANSWERS_CD, ANSWERS_EDNS */
     uint8_t view;
 };
 enum { ANSWERS_DO = 1, ANSWERS_CD = 2, ANSWERS_EDNS = 4 };
@@ -31,16 +31,21 @@ void answers_free(struct answers *t);
 /* Hash of the key: taken apart so that a batch can hash and prefetch first. */
 uint64_t answers_hash(const struct answers *t, const struct answers_key *k);
 void answers_prefetch(const struct answers *t, uint64_t hash);
-/* On a hit writes the response for q to out and returns its length: id, RD and CD bits and question case as asked, TTLs lowered by
- * the entry's age, OPT TTL field untouched. 0: miss, expired (any TTL at 0 left), or does not fit cap. */
-size_t answers_get(struct answers *t, const struct answers_key *k, uint64_t hash, int64_t now_s, const struct dns_query *q,
-    uint8_t *out, size_t cap);
-/* Stores a finished response (question first, OPT last or none, no cookie or other per-client option inside) for ttl_s seconds. Finds the TTL offsets itself.
- * ERR_LIMIT: too long, TC set, or ttl 0: not kept. */
-int answers_put(struct answers *t, const struct answers_key *k, int64_t now_s, uint32_t ttl_s, const uint8_t *wire, size_t len);
+/* On a hit writes the response for q to out and returns its length: id, RD and CD bits and question
+ * case as asked, TTLs lowered by the entry's age, OPT TTL field untouched. 0: miss, expired (any
+ * TTL at 0 left), or does not fit cap. */
+size_t answers_get(struct answers *t, const struct answers_key *k, uint64_t hash, int64_t now_s,
+                   const struct dns_query *q, uint8_t *out, size_t cap);
+/* Stores a finished response (question first, OPT last or none, no cookie or other per-client
+ * option inside) for ttl_s seconds. Finds the TTL offsets itself. ERR_LIMIT: too long, TC set, or
+ * ttl 0: not kept. */
+int answers_put(struct answers *t, const struct answers_key *k, int64_t now_s, uint32_t ttl_s,
+                const uint8_t *wire, size_t len);
 /* Forgets one name (type 0: all types), or everything at or below it. */
 unsigned answers_flush(struct answers *t, const uint8_t *name, uint16_t type, bool subtree);
-struct answers_usage { uint64_t bytes, limit, entries, inserts, evictions; };
+struct answers_usage {
+    uint64_t bytes, limit, entries, inserts, evictions;
+};
 struct answers_usage answers_usage(struct answers *t);
 
 #endif

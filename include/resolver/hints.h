@@ -16,7 +16,8 @@ struct hints {
     } servers[HINTS_MAX];
 };
 
-/* text NULL: the built-in root servers (IANA, 13 names, IPv4 and IPv6). ERR_SYNTAX with diags; ERR_INVALID: no address. */
+/* text NULL: the built-in root servers (IANA, 13 names, IPv4 and IPv6). ERR_SYNTAX with diags;
+ * ERR_INVALID: no address. */
 int hints_read(struct hints *h, const char *text, struct diag_list *diags);
 
 #endif

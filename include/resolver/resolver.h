@@ -1,9 +1,10 @@
 /* resolver/resolver.h: ask the rest of the world.
- * One struct resolver is shared by all workers (cache, server state, options); each worker has a resolver_worker
- * (transport, timers, randomness, questions in flight). A client's question becomes a request: cache, then the walk of
- * RFC 1034 5.3.3 as a step table; equal questions share one walk.
- * Threads: struct resolver is shared (sharded locks on misses only); a resolver_worker belongs to one thread.
- * Source: RFC 1034 5.3.3, 2181, 2308, 5452, 8020, 9156, 9520; limits from docs and RFC 9520. */
+ * One struct resolver is shared by all workers (cache, server state, options); each worker has a
+ * resolver_worker (transport, timers, randomness, questions in flight). A client's question becomes
+ * a request: cache, then the walk of RFC 1034 5.3.3 as a step table; equal questions share one
+ * walk. Threads: struct resolver is shared (sharded locks on misses only); a resolver_worker
+ * belongs to one thread. Source: RFC 1034 5.3.3, 2181, 2308, 5452, 8020, 9156, 9520; limits from
+ * docs and RFC 9520. */
 #ifndef WAYPOST_RESOLVER_RESOLVER_H
 #define WAYPOST_RESOLVER_RESOLVER_H
 
@@ -21,46 +22,49 @@ struct request;
 
 /* Work pools, charged to the client's query; they never refill within it. */
 struct resolver_limits {
-    uint16_t total;        /* upstream queries in all: 120 */
-    uint16_t walk;         /* along the delegation path: 40 */
-    uint16_t ns_addr;      /* for addresses of name servers: 32 */
-    uint16_t ns_names;     /* NS names resolved: 16, and ns_names_step per step: 4 */
+    uint16_t total;    /* upstream queries in all: 120 */
+    uint16_t walk;     /* along the delegation path: 40 */
+    uint16_t ns_addr;  /* for addresses of name servers: 32 */
+    uint16_t ns_names; /* NS names resolved: 16, and ns_names_step per step: 4 */
     uint16_t ns_names_step;
-    uint16_t aliases;      /* CNAME and DNAME links: 11 */
-    uint16_t ns_set;       /* NS records looked at in one referral: 20, of which ns_sample are used: 13 */
+    uint16_t aliases; /* CNAME and DNAME links: 11 */
+    uint16_t ns_set; /* NS records looked at in one referral: 20, of which ns_sample are used: 13 */
     uint16_t ns_sample;
-    uint32_t bytes;        /* received: 131072 */
-    uint32_t query_ms;     /* wall time of the whole query: 6000 */
+    uint32_t bytes;    /* received: 131072 */
+    uint32_t query_ms; /* wall time of the whole query: 6000 */
 };
 
-struct resolver_forward {     /* a forward zone: everything at or below it goes to these servers, RD set */
-    const uint8_t *zone;      /* wire, borrowed for the resolver's life */
+struct resolver_forward { /* a forward zone: everything at or below it goes to these servers, RD set
+                           */
+    const uint8_t *zone;  /* wire, borrowed for the resolver's life */
     const struct addr *servers;
     unsigned server_count;
 };
 
 enum resolver_local_action { LOCAL_DATA, LOCAL_NXDOMAIN, LOCAL_NODATA, LOCAL_REFUSE };
 struct resolver_local {
-    const uint8_t *name;      /* wire, borrowed */
-    uint16_t type;            /* LOCAL_DATA: record type */
+    const uint8_t *name;               /* wire, borrowed */
+    uint16_t type;                     /* LOCAL_DATA: record type */
     enum resolver_local_action action; /* others: the name and everything below */
     uint32_t ttl;
-    const uint8_t *rdata;     /* flat */
+    const uint8_t *rdata; /* flat */
     uint16_t rdlen;
 };
 
 struct resolver_options {
     struct resolver_limits limits;
-    uint64_t cache_bytes;      /* both tiers together */
+    uint64_t cache_bytes; /* both tiers together */
     uint32_t ttl_min_s, ttl_max_s, ttl_negative_max_s;
     bool qname_minimisation, case_randomisation, priming, prefetch, harden_glue, special_zones;
     bool use_ipv4, use_ipv6;
-    bool ask_loopback, ask_private; /* addresses of the lab and of split networks are asked only when allowed */
-    bool ttl_follows_wall;     /* cache expiry by the wall clock (fakeable) instead of the monotonic one */
+    bool ask_loopback,
+        ask_private; /* addresses of the lab and of split networks are asked only when allowed */
+    bool ttl_follows_wall; /* cache expiry by the wall clock (fakeable) instead of the monotonic one
+                            */
     bool minimal_responses;
-    uint16_t upstream_port;    /* 53 */
-    uint16_t edns_size;        /* 1232 */
-    const char *hints_text;    /* root hints as master file text; NULL: built in */
+    uint16_t upstream_port; /* 53 */
+    uint16_t edns_size;     /* 1232 */
+    const char *hints_text; /* root hints as master file text; NULL: built in */
     const struct resolver_forward *forward;
     unsigned forward_count;
     const struct resolver_local *local;
@@ -70,15 +74,17 @@ void resolver_options_default(struct resolver_options *o);
 
 /* ERR_NOMEM, ERR_SYNTAX (hints; said in diags). Copies what it needs of the options. */
 struct diag_list;
-int resolver_new(struct resolver **r, const struct resolver_options *o, const struct clock *clock, struct diag_list *d);
+int resolver_new(struct resolver **r, const struct resolver_options *o, const struct clock *clock,
+                 struct diag_list *d);
 /* After all workers are gone. */
 void resolver_free(struct resolver *r);
 
-/* transport, wheel, rng, stats are the worker's and outlive it. stats: rows resolver_stat_rows. The driver runs the
- * wheel. cross-thread waking (another worker's answer): `wake` is called from any thread and must make the worker call
- * resolver_worker_drain soon; NULL in single-threaded use. */
-int resolver_worker_new(struct resolver_worker **w, struct resolver *r, struct transport *t, struct wheel *wheel,
-    struct rng *rng, struct stat_block *stats, void (*wake)(void *arg), void *wake_arg);
+/* transport, wheel, rng, stats are the worker's and outlive it. stats: rows resolver_stat_rows. The
+ * driver runs the wheel. cross-thread waking (another worker's answer): `wake` is called from any
+ * thread and must make the worker call resolver_worker_drain soon; NULL in single-threaded use. */
+int resolver_worker_new(struct resolver_worker **w, struct resolver *r, struct transport *t,
+                        struct wheel *wheel, struct rng *rng, struct stat_block *stats,
+                        void (*wake)(void *arg), void *wake_arg);
 void resolver_worker_drain(struct resolver_worker *w);
 /* Cancels everything in flight (their callbacks fire with SERVFAIL). */
 void resolver_worker_free(struct resolver_worker *w);
@@ -88,16 +94,16 @@ extern const size_t resolver_stat_count;
 
 /* One client question. */
 struct resolver_ask {
-    const uint8_t *qname;   /* wire, copied */
+    const uint8_t *qname; /* wire, copied */
     uint16_t qtype, qclass;
-    uint16_t flags;         /* RD, CD as asked */
+    uint16_t flags; /* RD, CD as asked */
     bool dnssec_ok;
-    bool trace;             /* keep the recorder's events for resolver_result.trace */
+    bool trace; /* keep the recorder's events for resolver_result.trace */
 };
 
 struct resolver_result {
     uint16_t rcode;
-    const struct dns_rrset *answer;    /* in chain order; TTLs left now */
+    const struct dns_rrset *answer; /* in chain order; TTLs left now */
     unsigned answer_count;
     const struct dns_rrset *authority; /* SOA of negative answers (with RRSIG/NSEC when stored) */
     unsigned authority_count;
@@ -110,16 +116,17 @@ struct resolver_result {
 };
 /* Called exactly once; what it borrows is gone when it returns. */
 typedef void resolver_done(void *arg, const struct resolver_result *res);
-/* May call done before it returns when cache or local data answer (res->from_cache); then *req is NULL. Otherwise *req can be cancelled.
- * 0; ERR_NOMEM or ERR_LIMIT (too many in flight): done is not called. */
-int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, resolver_done *done, void *arg,
-    struct request **req);
+/* May call done before it returns when cache or local data answer (res->from_cache); then *req is
+ * NULL. Otherwise *req can be cancelled. 0; ERR_NOMEM or ERR_LIMIT (too many in flight): done is
+ * not called. */
+int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, resolver_done *done,
+                 void *arg, struct request **req);
 /* done is not called any more. */
 void resolver_cancel(struct resolver_worker *w, struct request *req);
 
-/* Writes a result as a response to q. RA set, AA clear. limit: octets the client takes; TC when it does not fit.
- * Signatures only when q asked with DO. Returns the length. */
-size_t resolver_write(const struct resolver_result *res, const struct dns_query *q, const struct edns *e, size_t limit,
-    struct dns_writer *scratch, uint8_t *buf);
+/* Writes a result as a response to q. RA set, AA clear. limit: octets the client takes; TC when it
+ * does not fit. Signatures only when q asked with DO. Returns the length. */
+size_t resolver_write(const struct resolver_result *res, const struct dns_query *q,
+                      const struct edns *e, size_t limit, struct dns_writer *scratch, uint8_t *buf);
 
 #endif
