@@ -1,0 +1,81 @@
+#include "base/err.h"
+
+#include <errno.h>
+
+static const struct {
+    const char *name, *text;
+} err_rows[] = {
+#define ERR_ROW(name, number, text) [number] = {#name, text},
+    ERR_MAP(ERR_ROW)
+#undef ERR_ROW
+};
+
+static int err_row(int err)
+{
+    int n = -err;
+    return n > 0 && n < (int)(sizeof err_rows / sizeof *err_rows) && err_rows[n].name ? n : 0;
+}
+
+const char *err_name(int err)
+{
+    if (err >= 0)
+        return "ERR_NONE";
+    return err_row(err) ? err_rows[err_row(err)].name : "ERR_UNKNOWN";
+}
+
+const char *err_text(int err)
+{
+    if (err >= 0)
+        return "ok";
+    return err_row(err) ? err_rows[err_row(err)].text : "unknown error";
+}
+
+int err_of_errno(int errnum)
+{
+    switch (errnum) {
+    case 0:
+        return ERR_NONE;
+    case ENOMEM:
+        return ERR_NOMEM;
+    case ENOENT:
+    case ENOTDIR:
+        return ERR_NOT_FOUND;
+    case EEXIST:
+        return ERR_EXISTS;
+    case EACCES:
+    case EPERM:
+        return ERR_ACCESS;
+    case EADDRINUSE:
+        return ERR_IN_USE;
+    case ETIMEDOUT:
+        return ERR_TIMEOUT;
+    case ECANCELED:
+        return ERR_CANCELLED;
+    case ECONNREFUSED:
+        return ERR_REFUSED;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EADDRNOTAVAIL:
+        return ERR_UNREACHABLE;
+    case EPIPE:
+    case ECONNRESET:
+    case ENOTCONN:
+        return ERR_CLOSED;
+    case EIO:
+    case ENOSPC:
+        return ERR_IO;
+    case EMFILE:
+    case ENFILE:
+        return ERR_LIMIT;
+    case EAGAIN:
+    case EBUSY:
+        return ERR_BUSY;
+    case EINVAL:
+        return ERR_INVALID;
+    case EAFNOSUPPORT:
+    case EOPNOTSUPP:
+        return ERR_UNSUPPORTED;
+    default:
+        return ERR_SYSTEM;
+    }
+}
