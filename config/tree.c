@@ -59,7 +59,7 @@ static void tree_scan_error(struct tree_build *b, const yaml_parser_t *p)
     const char *star = at.source ? memchr(at.source, '*', at.source_len) : NULL;
     if (c == '@' || c == '`')
         hint = "quote it: \"@\"";
-    else if (star && p->problem && strstr(p->problem, "ali"))
+    else if (star && p->context && strstr(p->context, "alias"))
         hint = "a name that starts with * must be quoted: \"*.example.com\"";
     else if (c == '\t')
         hint = "indent with spaces, not with tabs";

@@ -1,0 +1,235 @@
+/* daemon/snapshot.c: from configuration to what queries read. */
+#include "daemon/snapshot.h"
+
+#include "authority/zone.h"
+#include "base/err.h"
+#include "dns/name.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void snapshot_free(struct part *p)
+{
+    struct snapshot *s = (struct snapshot *)(void *)p;
+    if (s->zones)
+        part_unref(zonedb_part(s->zones));
+    for (unsigned i = 0; i < s->listener_count; i++)
+        net_acl_fini(&s->listeners[i].allow);
+    config_free(s->config);
+    free(s);
+}
+
+/* ---- listeners ---- */
+
+static void take_allow(struct snapshot *s, struct snapshot_listener *l,
+                       const struct config_node *item, struct diag_list *diags)
+{
+    const struct config *c = s->config;
+    const char *path = config_node(c, item, "listen[].allow") ? "listen[].allow" : "resolver.allow";
+    const struct config_node *from = *path == 'l' ? item : NULL;
+    unsigned n = config_count(c, from, path);
+    for (unsigned i = 0; i < n; i++) {
+        struct prefix p;
+        if (!prefix_parse(&p, config_text_at(c, from, path, i)) && net_acl_add(&l->allow, &p, true))
+            config_complain(c, item, DIAG_ERROR, NULL, diags,
+                            "too many networks in the access list");
+    }
+    if (n || !(l->roles & ROLE_RESOLVER))
+        return;
+    if (addr_is_any(&l->addr)) {
+        config_complain(
+            c, config_node(c, item, "listen[].address"), DIAG_ERROR,
+            "write resolver.allow: [networks]", diags,
+            "a wildcard address with recursion and no allow list makes this an open resolver");
+        return;
+    }
+    net_acl_add_connected(&l->allow, &l->addr);
+}
+
+static uint8_t take_roles(const struct config *c, const struct config_node *item)
+{
+    uint8_t roles = 0;
+    unsigned n = config_count(c, item, "listen[].role");
+    for (unsigned i = 0; i < n; i++)
+        roles |= strcmp(config_text_at(c, item, "listen[].role", i), "authority") == 0
+                     ? ROLE_AUTHORITY
+                     : ROLE_RESOLVER;
+    if (!roles) /* only zones are configured: authority; else resolver */
+        roles = config_items(c, "zones") && !config_node(c, NULL, "resolver") ? ROLE_AUTHORITY
+                                                                              : ROLE_RESOLVER;
+    return roles;
+}
+
+static void take_protos(struct snapshot *s, struct snapshot_listener *l,
+                        const struct config_node *item, struct diag_list *diags)
+{
+    unsigned n = config_count(s->config, item, "listen[].proto");
+    l->udp = l->tcp = !n;
+    for (unsigned i = 0; i < n; i++) {
+        const char *proto = config_text_at(s->config, item, "listen[].proto", i);
+        if (!strcmp(proto, "udp"))
+            l->udp = true;
+        else if (!strcmp(proto, "tcp"))
+            l->tcp = true;
+        else
+            config_complain(s->config, item, DIAG_ERROR, "udp and tcp are built", diags,
+                            "listen[].proto: %s is not in this version", proto);
+    }
+}
+
+static void take_listener(struct snapshot *s, const struct config_node *item,
+                          struct diag_list *diags)
+{
+    struct snapshot_listener *l = &s->listeners[s->listener_count];
+    const char *name = config_text(s->config, item, "listen[].name");
+    l->addr = config_addr(s->config, item, "listen[].address", 0);
+    if (!l->addr.port)
+        l->addr.port = (uint16_t)config_int(s->config, item, "listen[].port");
+    snprintf(l->name, sizeof l->name, "%s", name ? name : "");
+    l->roles = take_roles(s->config, item);
+    take_protos(s, l, item, diags);
+    take_allow(s, l, item, diags);
+    s->listener_count++;
+}
+
+/* Without any listener written: a safe resolver on loopback. */
+static void take_default_listeners(struct snapshot *s)
+{
+    static const char *const addresses[] = {"127.0.0.1", "::1"};
+    for (size_t i = 0; i < 2; i++) {
+        struct snapshot_listener *l = &s->listeners[s->listener_count++];
+        addr_parse(&l->addr, addresses[i], 53);
+        l->roles =
+            config_items(s->config, "zones") ? ROLE_AUTHORITY | ROLE_RESOLVER : ROLE_RESOLVER;
+        l->udp = l->tcp = true;
+        net_acl_add_connected(&l->allow, &l->addr);
+    }
+}
+
+static void take_listeners(struct snapshot *s, struct diag_list *diags)
+{
+    unsigned n = config_items(s->config, "listen");
+    for (unsigned i = 0; i < n && i < SNAPSHOT_LISTENERS_MAX; i++)
+        take_listener(s, config_item(s->config, "listen", i), diags);
+    if (n > SNAPSHOT_LISTENERS_MAX)
+        config_complain(s->config, config_item(s->config, "listen", SNAPSHOT_LISTENERS_MAX),
+                        DIAG_ERROR, NULL, diags, "more than %d listeners", SNAPSHOT_LISTENERS_MAX);
+    if (!n)
+        take_default_listeners(s);
+}
+
+/* ---- zones ---- */
+
+static zonedb_listeners zone_listeners(struct snapshot *s, const struct config_node *item,
+                                       struct diag_list *diags)
+{
+    zonedb_listeners on = 0;
+    unsigned n = config_count(s->config, item, "zones[].on");
+    for (unsigned j = 0; !n && j < s->listener_count; j++)
+        if (s->listeners[j].roles & ROLE_AUTHORITY)
+            on |= 1ULL << j;
+    for (unsigned i = 0; i < n; i++) {
+        const char *want = config_text_at(s->config, item, "zones[].on", i);
+        zonedb_listeners found = 0;
+        for (unsigned j = 0; j < s->listener_count; j++)
+            if (!strcmp(s->listeners[j].name, want))
+                found |= 1ULL << j;
+        if (!found)
+            config_complain(s->config, config_node_at(s->config, item, "zones[].on", i), DIAG_ERROR,
+                            "a listener gets a name by listen[].name", diags,
+                            "no listener is named \"%s\"", want);
+        on |= found;
+    }
+    if (!n && !on)
+        config_complain(s->config, item, DIAG_WARNING, "give a listener the role authority", diags,
+                        "no listener serves this zone");
+    return on;
+}
+
+static struct zone *zone_before(const struct snapshot *before, const uint8_t *origin,
+                                zonedb_listeners on)
+{
+    for (unsigned i = 0; before && i < zonedb_count(before->zones); i++) {
+        const uint8_t *o;
+        zonedb_listeners was;
+        const struct zone *z = zonedb_at(before->zones, i, &o, &was);
+        if (z && was == on && dns_name_equal(o, origin))
+            return (struct zone *)(uintptr_t)z;
+    }
+    return NULL;
+}
+
+/* A zone that cannot be loaded keeps its old version, or is answered SERVFAIL when there is none.
+ */
+static void take_zone(struct snapshot *s, const struct config_node *item,
+                      const struct snapshot *before, struct diag_list *diags, unsigned *zone_errors)
+{
+    const struct config *c = s->config;
+    const char *name = config_text(c, item, "zones[].name"),
+               *file = config_text(c, item, "zones[].file");
+    uint8_t origin[DNS_NAME_MAX];
+    int err = dns_name_parse(origin, name, strlen(name), NULL);
+    if (err < 0) {
+        config_complain(c, config_node(c, item, "zones[].name"), DIAG_ERROR, NULL, diags,
+                        "not a domain name: %s", err_text(err));
+        return;
+    }
+    char path[4096];
+    snprintf(path, sizeof path, "%s%s%s", *file == '/' ? "" : config_folder(c),
+             *file == '/' ? "" : "/", file);
+    zonedb_listeners on = zone_listeners(s, item, diags);
+    struct zone *z = NULL, *old = zone_before(before, origin, on);
+    unsigned errors = diags->errors;
+    if (zone_load(&z, origin, path, diags) < 0) {
+        z = old;
+        if (z)
+            part_ref(zone_part(z));
+        diags->errors = errors; /* this zone's alone */
+        ++*zone_errors;
+    } else if (old && (int32_t)(zone_serial(z) - zone_serial(old)) < 0) {
+        config_complain(c, config_node(c, item, "zones[].file"), DIAG_WARNING, NULL, diags,
+                        "%s: the serial went back from %u to %u", name, zone_serial(old),
+                        zone_serial(z));
+    }
+    err = zonedb_add(s->zones, origin, z, on);
+    if (err)
+        config_complain(c, config_node(c, item, "zones[].name"), DIAG_ERROR, NULL, diags, "%s: %s",
+                        name,
+                        err == ERR_EXISTS ? "this zone is there already for one of its listeners"
+                                          : err_text(err));
+    if (z)
+        part_unref(zone_part(z));
+}
+
+int snapshot_build(struct snapshot **out, struct config *config, const struct snapshot *before,
+                   struct diag_list *diags, unsigned *zone_errors)
+{
+    struct snapshot *s = calloc(1, sizeof *s);
+    if (!s) {
+        config_free(config);
+        return ERR_NOMEM;
+    }
+    part_init(&s->part, snapshot_free);
+    s->config = config;
+    s->generation = before ? before->generation + 1 : 1;
+    s->zones = zonedb_new();
+    const char *identity = config_text(config, NULL, "server.identity");
+    snprintf(s->identity, sizeof s->identity, "%s", identity ? identity : "");
+    s->chaos = config_bool(config, NULL, "server.chaos");
+    s->minimal_auth = !strcmp(config_text(config, NULL, "authority.responses"), "minimal");
+    s->minimal_resolver = !strcmp(config_text(config, NULL, "resolver.responses"), "minimal");
+    unsigned errors = diags->errors;
+    *zone_errors = 0;
+    take_listeners(s, diags);
+    for (unsigned i = 0; s->zones && i < config_items(config, "zones"); i++)
+        take_zone(s, config_item(config, "zones", i), before, diags, zone_errors);
+    int err = !s->zones                ? ERR_NOMEM
+              : diags->errors > errors ? ERR_INVALID
+                                       : zonedb_finish(s->zones);
+    if (err) {
+        part_unref(&s->part);
+        return err;
+    }
+    *out = s;
+    return 0;
+}
