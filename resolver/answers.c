@@ -213,12 +213,12 @@ static void page_steal(const struct answers *t, struct shard *s, int from, int t
     slab_page_move(&s->slab, page, to);
 }
 
-/* A class that has evicted as many entries as it holds takes a page from one that turned over
+/* A class that has evicted half as many entries as it holds takes a page from one that turned over
  * less than half as fast; otherwise sizes that were common at first would keep all the memory. */
 static void rebalance(const struct answers *t, struct shard *s, int cls)
 {
     struct slab_class *c = &s->slab.classes[cls];
-    if (c->evictions < c->used)
+    if (c->evictions < c->used / 2)
         return;
     int from = slowest_class(&s->slab, cls, 1);
     if (from >= 0) {

@@ -9,8 +9,8 @@
 #include <string.h>
 
 /* Multiples of 64; the last holds the longest response with one TTL offset per 11 octets. */
-static const uint32_t class_sizes[SLAB_CLASSES] = {128, 192,  256,  384,  512,
-                                                   768, 1024, 1536, 2560, 5120};
+static const uint32_t class_sizes[SLAB_CLASSES] = {128,  192,  256,  384,  512, 768,
+                                                   1024, 1536, 2176, 3264, 5120};
 #define USED (1ull << 31)
 
 struct links {

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define SLAB_PAGE    65536
-#define SLAB_CLASSES 10
+#define SLAB_CLASSES 11
 #define SLAB_UNIT    8 /* words of a reference step: 64 bytes */
 
 typedef uint32_t slab_ref; /* 1 + offset in units; 0 is none; below 2^31 */
