@@ -388,6 +388,24 @@ static void test_flood(void **state)
     cache_free(c);
 }
 
+/* What was asked again during probation is in the main queue; what was not is gone. */
+static void test_probation(void **state)
+{
+    (void)state;
+    struct cache *c = cache_of(MIB, 1);
+    char name[64];
+    put(c, "asked.", 1, CACHE_DATA, NOW, "addr", 3600, 0);
+    put(c, "once.", 1, CACHE_DATA, NOW, "addr", 3600, 0);
+    assert_int_equal(left(c, "asked.", 1, CACHE_DATA, 0, NOW), 3600);
+    for (unsigned n = 0; n < 50000; n++) {
+        snprintf(name, sizeof name, "flood%u.example.", n);
+        put(c, name, 1, CACHE_DATA, NOW, "addr", 3600, 0);
+    }
+    assert_int_equal(left(c, "asked.", 1, CACHE_DATA, 0, NOW), 3600);
+    assert_int_equal(left(c, "once.", 1, CACHE_DATA, 0, NOW), -1);
+    cache_free(c);
+}
+
 struct race {
     struct cache *c;
     unsigned seed;
@@ -454,11 +472,11 @@ static void test_race(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_content), cmocka_unit_test(test_key_and_expiry),
-        cmocka_unit_test(test_rank),    cmocka_unit_test(test_ghost_domain),
-        cmocka_unit_test(test_limits),  cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_flush),   cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_race),
+        cmocka_unit_test(test_content),   cmocka_unit_test(test_key_and_expiry),
+        cmocka_unit_test(test_rank),      cmocka_unit_test(test_ghost_domain),
+        cmocka_unit_test(test_limits),    cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_flush),     cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_probation), cmocka_unit_test(test_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
