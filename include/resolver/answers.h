@@ -2,9 +2,10 @@
  * Key: (lower-case name, type, DO, CD, view). A hit is: hash, find, copy, patch id, question case,
  * flags, TTLs, send. Shape: a fixed table of buckets of {tag, slot}; entries live in size-classed
  * slabs that are allocated at start and never unmapped. Readers take no lock: they copy an entry by
- * relaxed atomic words between two loads of its version (odd while a writer is inside) and retry or
- * miss when it moved. Writers lock one shard. Eviction is SIEVE per size class: a hit writes the
- * visited mark only when it is clear. Threads: any; clean under TSan without suppressions. */
+ * atomic words (acquire; no fences, TSan does not know them) between two loads of its bucket's
+ * version (odd while a writer is inside) and retry or miss when it moved. Writers lock one shard.
+ * Eviction is SIEVE per size class: a hit writes the visited mark only when it is clear. Threads:
+ * any; clean under TSan without suppressions. */
 #ifndef WAYPOST_RESOLVER_ANSWERS_H
 #define WAYPOST_RESOLVER_ANSWERS_H
 
@@ -26,19 +27,21 @@ struct answers_key {
 };
 enum { ANSWERS_DO = 1, ANSWERS_CD = 2, ANSWERS_EDNS = 4 };
 
+/* ERR_RANGE: too few bytes for a page of each size class (about 1 MiB is enough). ERR_NOMEM. */
 int answers_new(struct answers **t, uint64_t bytes, uint64_t hash_seed);
 void answers_free(struct answers *t);
 /* Hash of the key: taken apart so that a batch can hash and prefetch first. */
 uint64_t answers_hash(const struct answers *t, const struct answers_key *k);
 void answers_prefetch(const struct answers *t, uint64_t hash);
 /* On a hit writes the response for q to out and returns its length: id, RD and CD bits and question
- * case as asked, TTLs lowered by the entry's age, OPT TTL field untouched. 0: miss, expired (any
- * TTL at 0 left), or does not fit cap. */
+ * case as asked, AD only when q has AD or DO (RFC 6840 5.8), TTLs lowered by the entry's age, OPT
+ * TTL field untouched. 0: miss, expired (any TTL at 0 left), or does not fit cap. */
 size_t answers_get(struct answers *t, const struct answers_key *k, uint64_t hash, int64_t now_s,
                    const struct dns_query *q, uint8_t *out, size_t cap);
 /* Stores a finished response (question first, OPT last or none, no cookie or other per-client
  * option inside) for ttl_s seconds. Finds the TTL offsets itself. ERR_LIMIT: too long, TC set, or
- * ttl 0: not kept. */
+ * ttl 0 (ttl_s or a record's; the lowest of all is the lifetime): not kept. ERR_MISMATCH: another
+ * question than the key's. ERR_TRUNC, ERR_FORMAT: not a message. */
 int answers_put(struct answers *t, const struct answers_key *k, int64_t now_s, uint32_t ttl_s,
                 const uint8_t *wire, size_t len);
 /* Forgets one name (type 0: all types), or everything at or below it. */

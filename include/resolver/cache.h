@@ -56,6 +56,7 @@ struct cache_entry {
     } origin; /* server it came from, zeros unknown */
 };
 
+/* ERR_RANGE: less than 128 KiB; shards are lowered until each has that. ERR_NOMEM. */
 int cache_new(struct cache **c, uint64_t bytes, unsigned shards, uint64_t hash_seed);
 void cache_free(struct cache *c);
 /* Copies the entry into the arena. False: not there or expired at now_s. */
