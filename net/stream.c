@@ -1,0 +1,491 @@
+#include "net/stream.h"
+
+#include "base/cursor.h"
+#include "base/err.h"
+#include "net/counters.h"
+#include "net_priv.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STREAM_BACKLOG  256
+#define STREAM_SWEEP_MS 250   /* precision of the timeouts */
+#define FRAME_MAX       65537 /* length and the longest message */
+
+struct net_stream {
+    uv_tcp_t tcp;
+    uv_timer_t sweep;
+    uv_loop_t *loop;
+    struct addr addr;
+    uint32_t listener_id;
+    struct handler *handler;
+    struct stat_block *stats;
+    struct net_stream_limits limits;
+    struct list conns; /* longest without traffic first */
+    unsigned count;
+    unsigned handles; /* open: listener, timer, one per connection object */
+    bool closing;
+    uint8_t read[FRAME_MAX];  /* what a connection without a begun frame reads into */
+    uint8_t reply[FRAME_MAX]; /* one answer, made in place */
+};
+
+/* Lives until its handle is closed, nothing is owed and nothing is being written. */
+struct conn {
+    uv_tcp_t tcp;
+    struct list link;
+    struct net_stream *stream;
+    struct addr client;
+    uint64_t born_ms, active_ms;
+    unsigned owed;    /* queries kept by the handler */
+    unsigned writes;  /* uv_write under way */
+    size_t queued;    /* octets in them */
+    uint8_t *partial; /* a begun frame: length of 2 + message known once two octets are there */
+    size_t partial_len, partial_cap;
+    uint8_t *out; /* answers of the running read */
+    size_t out_len, out_cap;
+    bool corked;   /* a read is being worked on: answers gather in out */
+    bool answered; /* a complete query has come */
+    bool eof, closing, closed;
+};
+
+struct write_job {
+    uv_write_t req;
+    struct conn *conn;
+    size_t len;
+    uint8_t *bytes;
+};
+
+void net_stream_limits_default(struct net_stream_limits *l)
+{
+    *l = (struct net_stream_limits){.connections = 1000,
+                                    .per_client = 100,
+                                    .first_ms = 5000,
+                                    .idle_ms = 10000,
+                                    .total_ms = 600000,
+                                    .write_queue = 262144};
+}
+
+/* ---- the end of things ---- */
+
+static void stream_release(struct net_stream *s)
+{
+    if (--s->handles == 0)
+        free(s);
+}
+
+static void conn_release(struct conn *c)
+{
+    if (!c->closed || c->owed || c->writes)
+        return;
+    struct net_stream *s = c->stream;
+    free(c->partial);
+    free(c->out);
+    free(c);
+    stream_release(s);
+}
+
+static void on_conn_closed(uv_handle_t *h)
+{
+    struct conn *c = container_of((uv_tcp_t *)(void *)h, struct conn, tcp);
+    c->closed = true;
+    conn_release(c);
+}
+
+static void conn_close(struct conn *c)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    list_remove(&c->link);
+    c->stream->count--;
+    uv_close((uv_handle_t *)&c->tcp, on_conn_closed);
+}
+
+/* Half-closed by the client: over when everything asked has been answered and written. */
+static void conn_end_if_done(struct conn *c)
+{
+    if (c->eof && !c->owed && !c->writes && !c->corked)
+        conn_close(c);
+}
+
+static void conn_touch(struct conn *c)
+{
+    if (c->closing)
+        return;
+    c->active_ms = uv_now(c->stream->loop);
+    list_remove(&c->link);
+    list_push(&c->stream->conns, &c->link);
+}
+
+/* ---- writing ---- */
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct write_job *job = container_of(req, struct write_job, req);
+    struct conn *c = job->conn;
+    c->writes--;
+    c->queued -= job->len;
+    free(job->bytes);
+    free(job);
+    if (status < 0)
+        conn_close(c);
+    else
+        conn_touch(c);
+    conn_end_if_done(c);
+    conn_release(c);
+}
+
+static void conn_flush(struct conn *c)
+{
+    if (!c->out_len || c->closing)
+        return;
+    struct write_job *job = malloc(sizeof *job);
+    if (!job) {
+        conn_close(c);
+        return;
+    }
+    *job = (struct write_job){.conn = c, .len = c->out_len, .bytes = c->out};
+    uv_buf_t buf = uv_buf_init((char *)c->out, (unsigned)c->out_len);
+    c->out = NULL;
+    c->out_len = c->out_cap = 0;
+    c->writes++;
+    c->queued += job->len;
+    stat_inc(c->stream->stats, NET_TCP_WRITES);
+    if (uv_write(&job->req, (uv_stream_t *)&c->tcp, &buf, 1, on_written)) {
+        c->writes--;
+        c->queued -= job->len;
+        free(job->bytes);
+        free(job);
+        conn_close(c);
+    }
+}
+
+static void conn_put(struct conn *c, const uint8_t *packet, size_t len)
+{
+    size_t need = c->out_len + 2 + len;
+    if (c->closing)
+        return;
+    if (c->queued + need > c->stream->limits.write_queue + FRAME_MAX) {
+        stat_inc(c->stream->stats, NET_TCP_STALLED);
+        conn_close(c);
+        return;
+    }
+    if (need > c->out_cap) {
+        size_t cap = c->out_cap ? c->out_cap : 512;
+        while (cap < need)
+            cap *= 2;
+        uint8_t *out = realloc(c->out, cap);
+        if (!out) {
+            conn_close(c);
+            return;
+        }
+        c->out = out;
+        c->out_cap = cap;
+    }
+    put_u16(c->out + c->out_len, (uint16_t)len);
+    memcpy(c->out + c->out_len + 2, packet, len);
+    c->out_len = need;
+}
+
+void net_stream_ticket(const struct net_query *q, struct net_ticket *t)
+{
+    struct conn *c = q->priv;
+    t->socket = c;
+    c->owed++;
+}
+
+void net_stream_reply(const struct net_ticket *t, const uint8_t *packet, size_t len)
+{
+    struct conn *c = t->socket;
+    c->owed--;
+    if (packet && !c->closing)
+        conn_put(c, packet, len);
+    if (!c->corked)
+        conn_flush(c);
+    conn_touch(c);
+    conn_end_if_done(c);
+    conn_release(c);
+}
+
+/* ---- reading ---- */
+
+static void conn_query(struct conn *c, const uint8_t *packet, size_t len)
+{
+    struct net_stream *s = c->stream;
+    struct net_query q = {.packet = packet,
+                          .len = len,
+                          .out = s->reply,
+                          .out_cap = 65535,
+                          .client = c->client,
+                          .local = &s->addr,
+                          .proto = NET_PROTO_TCP,
+                          .listener_id = s->listener_id,
+                          .priv = c};
+    c->answered = true;
+    stat_inc(s->stats, NET_TCP_QUERIES);
+    if (s->handler->answer(s->handler, &q) == HANDLER_ANSWERED)
+        conn_put(c, s->reply, q.out_len);
+}
+
+/* Keeps a begun frame. False: no memory. */
+static bool conn_keep(struct conn *c, const uint8_t *p, size_t len)
+{
+    size_t cap = len >= 2 ? 2u + get_u16(p) : 2;
+    uint8_t *partial = realloc(c->partial, cap);
+    if (!partial)
+        return false;
+    memcpy(partial, p, len);
+    c->partial = partial;
+    c->partial_cap = cap;
+    c->partial_len = len;
+    return true;
+}
+
+/* A begun frame grew: its length may be known now, or it may be complete. */
+static void conn_continue(struct conn *c)
+{
+    if (c->partial_len < c->partial_cap)
+        return;
+    size_t whole = 2u + get_u16(c->partial);
+    if (whole > c->partial_cap) {
+        uint8_t *partial = realloc(c->partial, whole);
+        if (!partial) {
+            conn_close(c);
+            return;
+        }
+        c->partial = partial;
+        c->partial_cap = whole;
+        return;
+    }
+    uint8_t *frame = c->partial;
+    c->partial = NULL;
+    c->partial_len = c->partial_cap = 0;
+    conn_query(c, frame + 2, whole - 2);
+    free(frame);
+}
+
+static void conn_frames(struct conn *c, const uint8_t *p, size_t len)
+{
+    while (len >= 2 && len >= 2u + get_u16(p) && !c->closing) {
+        size_t whole = 2u + get_u16(p);
+        conn_query(c, p + 2, whole - 2);
+        p += whole;
+        len -= whole;
+    }
+    if (len && !c->closing && !conn_keep(c, p, len))
+        conn_close(c);
+}
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+    struct conn *c = container_of((uv_tcp_t *)(void *)h, struct conn, tcp);
+    (void)suggested;
+    if (c->partial)
+        *buf = uv_buf_init((char *)c->partial + c->partial_len,
+                           (unsigned)(c->partial_cap - c->partial_len));
+    else
+        *buf = uv_buf_init((char *)c->stream->read, sizeof c->stream->read);
+}
+
+static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
+{
+    struct conn *c = container_of((uv_tcp_t *)(void *)h, struct conn, tcp);
+    struct handler *handler = c->stream->handler;
+    if (n == 0)
+        return;
+    if (n < 0) {
+        uv_read_stop(h);
+        c->eof = true;
+        if (n != UV_EOF)
+            conn_close(c);
+        conn_end_if_done(c);
+        return;
+    }
+    conn_touch(c);
+    c->corked = true;
+    if (handler->batch_begin)
+        handler->batch_begin(handler);
+    if (c->partial) {
+        c->partial_len += (size_t)n;
+        conn_continue(c);
+    } else {
+        conn_frames(c, (const uint8_t *)buf->base, (size_t)n);
+    }
+    if (handler->batch_end)
+        handler->batch_end(handler);
+    c->corked = false;
+    conn_flush(c);
+    conn_end_if_done(c);
+}
+
+/* ---- connections ---- */
+
+static unsigned from_client(struct net_stream *s, const struct addr *client, struct conn **idlest)
+{
+    unsigned n = 0;
+    *idlest = NULL;
+    LIST_FOR (it, &s->conns) {
+        struct conn *c = container_of(it, struct conn, link);
+        if (client && !addr_same_ip(&c->client, client))
+            continue;
+        if (!n++)
+            *idlest = c;
+    }
+    return n;
+}
+
+static void make_room(struct net_stream *s, const struct addr *client)
+{
+    struct conn *idlest;
+    if (from_client(s, client, &idlest) < s->limits.per_client) {
+        if (s->count < s->limits.connections)
+            return;
+        from_client(s, NULL, &idlest);
+    }
+    if (idlest) {
+        stat_inc(s->stats, NET_TCP_LIMIT);
+        conn_close(idlest);
+    }
+}
+
+static void conn_begin(struct net_stream *s, struct conn *c)
+{
+    struct sockaddr_storage ss;
+    int len = sizeof ss;
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &len) ||
+        addr_of_sockaddr(&c->client, (struct sockaddr *)&ss)) {
+        conn_close(c);
+        return;
+    }
+    list_remove(&c->link); /* so that it is not its own idlest */
+    make_room(s, &c->client);
+    list_push(&s->conns, &c->link);
+    uv_tcp_nodelay(&c->tcp, 1);
+    stat_inc(s->stats, NET_TCP_ACCEPTED);
+    if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read))
+        conn_close(c);
+}
+
+static void on_connection(uv_stream_t *h, int status)
+{
+    struct net_stream *s = container_of((uv_tcp_t *)(void *)h, struct net_stream, tcp);
+    struct conn *c = status < 0 ? NULL : calloc(1, sizeof *c);
+    if (!c)
+        return;
+    c->stream = s;
+    c->born_ms = c->active_ms = uv_now(s->loop);
+    if (uv_tcp_init(s->loop, &c->tcp)) {
+        free(c);
+        return;
+    }
+    s->handles++;
+    s->count++;
+    list_push(&s->conns, &c->link);
+    if (uv_accept(h, (uv_stream_t *)&c->tcp))
+        conn_close(c);
+    else
+        conn_begin(s, c);
+}
+
+static bool conn_is_late(const struct conn *c, uint64_t now)
+{
+    const struct net_stream_limits *l = &c->stream->limits;
+    if (now - c->born_ms > l->total_ms)
+        return true;
+    if (!c->answered)
+        return now - c->born_ms > l->first_ms;
+    return !c->owed &&
+           now - c->active_ms > l->idle_ms; /* the idle timer stops while an answer is owed */
+}
+
+static void on_sweep(uv_timer_t *t)
+{
+    struct net_stream *s = container_of(t, struct net_stream, sweep);
+    uint64_t now = uv_now(s->loop);
+    LIST_FOR (it, &s->conns) {
+        struct conn *c = container_of(it, struct conn, link);
+        if (conn_is_late(c, now)) {
+            stat_inc(s->stats, NET_TCP_TIMEOUT);
+            conn_close(c);
+        }
+    }
+}
+
+/* ---- the listener ---- */
+
+static void on_tcp_closed(uv_handle_t *h)
+{
+    stream_release(container_of((uv_tcp_t *)(void *)h, struct net_stream, tcp));
+}
+
+static void on_sweep_closed(uv_handle_t *h)
+{
+    stream_release(container_of((uv_timer_t *)(void *)h, struct net_stream, sweep));
+}
+
+int net_stream_open(struct net_stream **out, uv_loop_t *loop, const struct addr *addr,
+                    uint32_t listener_id, struct handler *handler,
+                    const struct net_stream_limits *limits, struct stat_block *stats)
+{
+    int fd, err = net_socket_bind(addr, SOCK_STREAM, true, &fd);
+    if (err)
+        return err;
+    struct net_stream *s = calloc(1, sizeof *s);
+    if (!s) {
+        close(fd);
+        return ERR_NOMEM;
+    }
+    list_init(&s->conns);
+    s->loop = loop;
+    s->addr = *addr;
+    s->addr.port = net_socket_port(fd);
+    s->listener_id = listener_id;
+    s->handler = handler;
+    s->stats = stats;
+    s->limits = *limits;
+    uv_tcp_init(loop, &s->tcp);
+    uv_timer_init(loop, &s->sweep);
+    s->handles = 2;
+    if (uv_tcp_open(&s->tcp, fd)) {
+        close(fd);
+        net_stream_close(s);
+        return ERR_SYSTEM;
+    }
+    if (uv_listen((uv_stream_t *)&s->tcp, STREAM_BACKLOG, on_connection)) {
+        net_stream_close(s);
+        return ERR_IN_USE;
+    }
+    uv_timer_start(&s->sweep, on_sweep, STREAM_SWEEP_MS, STREAM_SWEEP_MS);
+    *out = s;
+    return 0;
+}
+
+uint16_t net_stream_port(const struct net_stream *s)
+{
+    return s->addr.port;
+}
+
+unsigned net_stream_connections(const struct net_stream *s)
+{
+    return s->count;
+}
+
+void net_stream_stop(struct net_stream *s)
+{
+    if (!uv_is_closing((uv_handle_t *)&s->tcp))
+        uv_close((uv_handle_t *)&s->tcp, on_tcp_closed);
+}
+
+void net_stream_close(struct net_stream *s)
+{
+    if (s->closing)
+        return;
+    s->closing = true;
+    net_stream_stop(s);
+    uv_close((uv_handle_t *)&s->sweep, on_sweep_closed);
+    LIST_FOR (it, &s->conns)
+        conn_close(container_of(it, struct conn, link));
+}

@@ -1,0 +1,247 @@
+/* net/upstream_tcp.c: questions over TCP, one connection per server, reused and pipelined. */
+#include "base/cursor.h"
+#include "base/err.h"
+#include "upstream_priv.h"
+
+#include <stdlib.h>
+
+#define FRAME_MAX 65537
+
+struct uconn {
+    uv_tcp_t tcp;
+    uv_timer_t timer; /* connect, then idle */
+    uv_connect_t connect;
+    struct upstream *up;
+    struct list link;
+    struct addr server;
+    struct list open; /* attempts, oldest first */
+    bool connected, used, closing;
+    unsigned handles; /* tcp, timer */
+    unsigned writes;
+    size_t have; /* octets in buf */
+    uint8_t buf[FRAME_MAX];
+};
+
+struct uwrite {
+    uv_write_t req;
+    struct uconn *conn;
+    size_t len;
+    uint8_t bytes[];
+};
+
+static void conn_free(struct uconn *c)
+{
+    struct upstream *u = c->up;
+    if (c->handles || c->writes)
+        return;
+    u->conn_count--;
+    free(c);
+    upstream_release(u);
+}
+
+static void on_tcp_closed(uv_handle_t *h)
+{
+    struct uconn *c = container_of((uv_tcp_t *)(void *)h, struct uconn, tcp);
+    c->handles--;
+    conn_free(c);
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+    struct uconn *c = container_of((uv_timer_t *)(void *)h, struct uconn, timer);
+    c->handles--;
+    conn_free(c);
+}
+
+static void conn_close(struct uconn *c)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    list_remove(&c->link);
+    uv_close((uv_handle_t *)&c->tcp, on_tcp_closed);
+    uv_close((uv_handle_t *)&c->timer, on_timer_closed);
+}
+
+/* Every attempt on it fails with err. The connection is no longer found by new ones. */
+static void conn_fail(struct uconn *c, int err)
+{
+    conn_close(c);
+    for (struct list *it; (it = list_first(&c->open));)
+        upstream_finish(container_of(it, struct upstream_entry, link), TRANSPORT_FAILED, NULL, 0,
+                        err);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    struct uconn *c = container_of(t, struct uconn, timer);
+    if (!c->connected)
+        conn_fail(c, ERR_TIMEOUT);
+    else if (list_is_empty(&c->open))
+        conn_close(c);
+}
+
+void uconn_done(struct uconn *c)
+{
+    if (!c->closing && list_is_empty(&c->open) && c->connected)
+        uv_timer_start(&c->timer, on_timer, c->up->options.idle_ms, 0);
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct uwrite *w = container_of(req, struct uwrite, req);
+    struct uconn *c = w->conn;
+    c->writes--;
+    free(w);
+    if (status < 0 && !c->closing)
+        conn_fail(c, ERR_CLOSED);
+    conn_free(c);
+}
+
+static int conn_write(struct uconn *c, const struct transport_attempt *a)
+{
+    struct uwrite *w = malloc(sizeof *w + 2u + a->len);
+    if (!w)
+        return ERR_NOMEM;
+    w->conn = c;
+    w->len = 2u + a->len;
+    put_u16(w->bytes, a->len);
+    memcpy(w->bytes + 2, a->packet, a->len);
+    uv_buf_t buf = uv_buf_init((char *)w->bytes, (unsigned)w->len);
+    if (uv_write(&w->req, (uv_stream_t *)&c->tcp, &buf, 1, on_written)) {
+        free(w);
+        return ERR_CLOSED;
+    }
+    c->writes++;
+    return 0;
+}
+
+static void conn_message(struct uconn *c, const uint8_t *packet, size_t len)
+{
+    LIST_FOR (it, &c->open) {
+        struct upstream_entry *e = container_of(it, struct upstream_entry, link);
+        if (len < 12 || !upstream_matches(e->attempt, packet, len))
+            continue;
+        stat_inc(c->up->stats, NET_UP_REPLIES);
+        c->used = true;
+        upstream_finish(e, TRANSPORT_REPLY, packet, len, 0);
+        return;
+    }
+    stat_inc(c->up->stats, NET_UP_STRAY); /* late, for an attempt that is over */
+}
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+    struct uconn *c = container_of((uv_tcp_t *)(void *)h, struct uconn, tcp);
+    (void)suggested;
+    *buf = uv_buf_init((char *)c->buf + c->have, (unsigned)(sizeof c->buf - c->have));
+}
+
+static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
+{
+    struct uconn *c = container_of((uv_tcp_t *)(void *)h, struct uconn, tcp);
+    (void)buf;
+    if (n < 0) {
+        conn_fail(c, ERR_CLOSED);
+        return;
+    }
+    c->have += (size_t)n;
+    size_t at = 0;
+    while (c->have - at >= 2 && c->have - at >= 2u + get_u16(c->buf + at) && !c->closing) {
+        size_t len = get_u16(c->buf + at);
+        conn_message(c, c->buf + at + 2, len);
+        at += 2 + len;
+    }
+    memmove(c->buf, c->buf + at, c->have - at);
+    c->have -= at;
+    uconn_done(c);
+}
+
+static void on_connected(uv_connect_t *req, int status)
+{
+    struct uconn *c = container_of(req, struct uconn, connect);
+    if (c->closing)
+        return;
+    if (status < 0) {
+        conn_fail(c, err_of_errno(-status));
+        return;
+    }
+    c->connected = true;
+    uv_timer_stop(&c->timer);
+    uv_tcp_nodelay(&c->tcp, 1);
+    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    uconn_done(c);
+}
+
+static struct uconn *conn_find(struct upstream *u, const struct addr *server)
+{
+    LIST_FOR (it, &u->conns) {
+        struct uconn *c = container_of(it, struct uconn, link);
+        if (addr_equal(&c->server, server))
+            return c;
+    }
+    return NULL;
+}
+
+static int conn_open(struct upstream *u, const struct addr *server, struct uconn **out)
+{
+    struct sockaddr_storage ss;
+    const struct addr *source = &u->options.source[server->family == 6];
+    if (u->conn_count >= u->options.connections)
+        return ERR_LIMIT;
+    struct uconn *c = calloc(1, sizeof *c);
+    if (!c)
+        return ERR_NOMEM;
+    c->up = u;
+    c->server = *server;
+    list_init(&c->open);
+    list_push(&u->conns, &c->link);
+    uv_tcp_init(u->loop, &c->tcp);
+    uv_timer_init(u->loop, &c->timer);
+    c->handles = 2;
+    u->handles++;
+    u->conn_count++;
+    int bad = 0;
+    if (source->family) {
+        addr_to_sockaddr(source, &ss);
+        bad = uv_tcp_bind(&c->tcp, (struct sockaddr *)&ss, 0);
+    }
+    addr_to_sockaddr(server, &ss);
+    bad = bad ? bad : uv_tcp_connect(&c->connect, &c->tcp, (struct sockaddr *)&ss, on_connected);
+    if (bad) {
+        conn_close(c);
+        return err_of_errno(-bad);
+    }
+    uv_timer_start(&c->timer, on_timer, u->options.connect_ms, 0);
+    stat_inc(u->stats, NET_UP_TCP_CONNECTS);
+    *out = c;
+    return 0;
+}
+
+int uconn_send(struct upstream *u, struct transport_attempt *a)
+{
+    struct uconn *c = conn_find(u, &a->server);
+    int err = c ? 0 : conn_open(u, &a->server, &c);
+    if (err)
+        return err;
+    err = conn_write(c, a); /* libuv holds it back until connected */
+    if (err)
+        return err;
+    struct upstream_entry *e = upstream_entry_new(a, &c->open);
+    if (!e)
+        return ERR_NOMEM;
+    e->conn = c;
+    a->reused = c->used;
+    if (c->connected)
+        uv_timer_stop(&c->timer);
+    stat_inc(u->stats, NET_UP_TCP_SENT);
+    if (c->used)
+        stat_inc(u->stats, NET_UP_TCP_REUSED);
+    return 0;
+}
+
+void uconn_close_all(struct upstream *u)
+{
+    LIST_FOR (it, &u->conns)
+        conn_close(container_of(it, struct uconn, link));
+}
