@@ -76,6 +76,12 @@ void resolver_options_default(struct resolver_options *o);
 struct diag_list;
 int resolver_new(struct resolver **r, const struct resolver_options *o, const struct clock *clock,
                  struct diag_list *d);
+/* The record cache (half of cache_bytes; the answers of tier one are the daemon's) and what was
+ * learned about servers, for `cache show`, flushes and status. Borrowed. */
+struct cache;
+struct servers;
+struct cache *resolver_cache(struct resolver *r);
+struct servers *resolver_servers(struct resolver *r);
 /* After all workers are gone. */
 void resolver_free(struct resolver *r);
 

@@ -1,0 +1,175 @@
+/* The step table and its driver. A step reads, decides, names the next state and returns; only
+ * ITER_PAUSE waits. Every transition is recorded: the trace is this log. */
+#include "iterate_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    enum iter_next (*run)(struct iter *);
+} iter_steps[ITER_STATES] = {
+#define ITER_ROW(id, name) [ITER_##id] = {#name, step_##name},
+    ITER_MAP(ITER_ROW)
+#undef ITER_ROW
+};
+
+int64_t walk_us(const struct walk *k)
+{
+    return clock_mono_us(k->w->r->clock) - k->started_us;
+}
+
+enum iter_next iter_goto(struct iter *it, enum iter_state state)
+{
+    it->state = state;
+    return ITER_AGAIN;
+}
+
+void walk_ede(struct walk *k, uint16_t code, const char *text)
+{
+    size_t len = strlen(text);
+    for (unsigned i = 0; i < k->ede_count; i++)
+        if (k->ede[i].code == code && k->ede[i].text_len == len &&
+            !memcmp(k->ede[i].text, text, len))
+            return;
+    char *copy = k->ede_count < EDNS_EDE_MAX ? arena_strdup(&k->arena, text) : NULL;
+    if (copy)
+        k->ede[k->ede_count++] =
+            (struct edns_ede){.code = code, .text_len = (uint16_t)len, .text = copy};
+}
+
+enum iter_next iter_fail(struct iter *it, uint16_t ede, const char *why)
+{
+    trace_add(&it->walk->trace, TRACE_FAIL, it->id, walk_us(it->walk), why);
+    it->rcode = DNS_RCODE_SERVFAIL;
+    it->failed = true;
+    it->fail = why;
+    it->fail_code = ede;
+    it->answer_count = it->authority_count = 0;
+    return iter_goto(it, ITER_FINISH);
+}
+
+bool iter_limit(struct iter *it, enum limit l, unsigned used, unsigned at, bool fatal)
+{
+    struct walk *k = it->walk;
+    char text[64];
+    stat_inc(k->w->stats, STAT_LIMIT_FIRST + l);
+    trace_add(&k->trace, TRACE_LIMIT, it->id, walk_us(k), limit_name(l), used, at);
+    if (fatal) {
+        snprintf(text, sizeof text, "%s limit %u/%u", limit_name(l), used, at);
+        walk_ede(k, DNS_EDE_OTHER, text);
+        it->fail = NULL; /* the limit is the reason */
+    }
+    return false;
+}
+
+bool iter_add(struct dns_rrset *sets, unsigned *count, unsigned cap, const struct dns_rrset *set)
+{
+    if (!set->count || *count == cap)
+        return false;
+    sets[(*count)++] = *set;
+    return true;
+}
+
+/* Full windows were waited for. */
+static void on_nap(struct wheel_timer *t)
+{
+    struct iter *it = container_of(t, struct iter, nap);
+    if (it->state == ITER_WAIT && !it->pending) {
+        iter_wake(it, ITER_SELECT);
+        walk_run(it->walk);
+    }
+}
+
+struct iter *iter_new(struct walk *k, struct iter *parent, const uint8_t *qname, uint16_t qtype,
+                      const char *reason)
+{
+    if (k->iters >= WALK_ITERS_MAX)
+        return NULL;
+    struct iter *it = ARENA_NEW(&k->arena, struct iter);
+    if (!it)
+        return NULL;
+    it->walk = k;
+    it->parent = parent;
+    it->id = k->iters++;
+    it->depth = parent ? parent->depth + 1 : 0;
+    it->qname = it->name = qname;
+    it->qtype = qtype;
+    it->reason = reason;
+    it->last = CLASS_COUNT;
+    list_init(&it->ready);
+    list_push(&k->all, &it->all);
+    wheel_timer_init(&it->nap, on_nap);
+    trace_add(&k->trace, TRACE_SUB, parent ? parent->id : 0, walk_us(k), it->id, it->depth, reason,
+              qname, (unsigned)qtype);
+    iter_wake(it, ITER_LOCAL);
+    return it;
+}
+
+void iter_wake(struct iter *it, enum iter_state state)
+{
+    it->state = state;
+    list_remove(&it->ready);
+    list_push(&it->walk->ready, &it->ready);
+}
+
+/* A name server's addresses are known, or are not: the one who asked looks again. */
+static void tell_parent(struct iter *it)
+{
+    struct iter *up = it->parent;
+    if (!up || up->ended)
+        return;
+    up->children--;
+    up->looped = up->looped || (it->failed && it->looped);
+    if (it->parent_cut == up->cut.serial && !it->failed)
+        for (unsigned i = 0; i < it->answer_count; i++)
+            if (it->answer[i].type == it->qtype)
+                cut_add_set(up, it->qname, &it->answer[i], "resolved");
+    if (up->state == ITER_WAIT && !up->pending && list_is_empty(&up->ready))
+        iter_wake(up, ITER_SELECT);
+}
+
+static void iter_drive(struct iter *it)
+{
+    struct walk *k = it->walk;
+    enum iter_next next = ITER_AGAIN;
+    while (next == ITER_AGAIN) {
+        if (++k->steps > WALK_STEPS_MAX && it->state != ITER_FINISH) {
+            iter_limit(it, LIMIT_STEPS, k->steps, WALK_STEPS_MAX, true);
+            iter_fail(it, DNS_EDE_OTHER, NULL);
+        }
+        trace_add(&k->trace, TRACE_STEP, it->id, walk_us(k), iter_steps[it->state].name);
+        next = iter_steps[it->state].run(it);
+    }
+    if (next == ITER_DONE) {
+        wheel_disarm(k->w->wheel, &it->nap);
+        it->ended = true;
+        tell_parent(it);
+    }
+}
+
+void walk_run(struct walk *k)
+{
+    if (k->running)
+        return;
+    k->running = true;
+    for (struct list *l; !k->top->ended && (l = list_first(&k->ready));) {
+        list_remove(l);
+        iter_drive(container_of(l, struct iter, ready));
+    }
+    k->running = false;
+    if (k->top->ended)
+        walk_end(k);
+}
+
+/* What could not be resolved is remembered, and why it could not is said (RFC 8914, RFC 9520). */
+enum iter_next step_finish(struct iter *it)
+{
+    if (it->failed) {
+        if (!it->from_memory)
+            store_failure(it);
+        if (it->fail && !it->parent)
+            walk_ede(it->walk, it->fail_code, it->fail);
+    }
+    return ITER_DONE;
+}

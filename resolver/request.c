@@ -1,0 +1,272 @@
+/* A client's question from ask to answer: walks in flight, those who wait for them, and the end. */
+#include "iterate_priv.h"
+
+#include "base/hash.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SPARE_MAX 64 /* walks kept for the next questions */
+
+static uint64_t key_of(const struct resolver_worker *w, const uint8_t *qname, uint16_t qtype)
+{
+    return hash_mix(dns_name_hash(qname, w->r->seed) ^ qtype) % WALK_TABLE;
+}
+
+static struct walk *find_walk(struct resolver_worker *w, const uint8_t *qname, uint16_t qtype)
+{
+    struct list *bucket = &w->table[key_of(w, qname, qtype)];
+    LIST_FOR (l, bucket) {
+        struct walk *k = container_of(l, struct walk, bucket);
+        if (k->qtype == qtype && dns_name_equal(k->qname, qname))
+            return k;
+    }
+    return NULL;
+}
+
+static void on_deadline(struct wheel_timer *t)
+{
+    struct walk *k = container_of(t, struct walk, deadline);
+    uint32_t max = k->w->r->o.limits.query_ms;
+    iter_limit(k->top, LIMIT_TIME, max, max, true);
+    iter_fail(k->top, DNS_EDE_NO_REACHABLE, "no name server answered in time");
+    iter_wake(k->top, ITER_FINISH);
+    walk_run(k);
+}
+
+static struct walk *spare_or_new(struct resolver_worker *w)
+{
+    struct list *l = list_first(&w->spare);
+    struct walk *k;
+    if (l) {
+        list_remove(l);
+        w->spare_count--;
+        k = container_of(l, struct walk, link);
+        struct arena arena = k->arena;
+        struct trace trace = k->trace;
+        memset(k, 0, sizeof *k);
+        k->arena = arena;
+        k->trace = trace;
+    } else {
+        k = calloc(1, sizeof *k);
+        if (!k)
+            return NULL;
+        arena_init(&k->arena, 16384, WALK_ARENA_MAX);
+    }
+    return k;
+}
+
+static void walk_release(struct walk *k)
+{
+    struct resolver_worker *w = k->w;
+    list_remove(&k->link);
+    list_remove(&k->bucket);
+    w->walk_count--;
+    arena_reset(&k->arena);
+    trace_reset(&k->trace);
+    if (w->spare_count < SPARE_MAX) {
+        w->spare_count++;
+        list_push(&w->spare, &k->link);
+        return;
+    }
+    arena_fini(&k->arena);
+    trace_fini(&k->trace);
+    free(k);
+}
+
+struct walk *walk_new(struct resolver_worker *w, const uint8_t *qname, uint16_t qtype)
+{
+    struct walk *k = w->walk_count < WORKER_WALKS ? spare_or_new(w) : NULL;
+    if (!k)
+        return NULL;
+    k->w = w;
+    k->qtype = qtype;
+    dns_name_copy(k->qname, qname);
+    k->started_us = clock_mono_us(w->r->clock);
+    list_init(&k->requests);
+    list_init(&k->ready);
+    list_init(&k->attempts);
+    list_init(&k->all);
+    list_init(&k->bucket);
+    list_push(&w->walks, &k->link);
+    w->walk_count++;
+    wheel_timer_init(&k->deadline, on_deadline);
+    trace_add(&k->trace, TRACE_START, 0, 0, k->qname, (unsigned)qtype);
+    k->top = iter_new(k, NULL, k->qname, qtype, "answer");
+    if (!k->top) {
+        walk_release(k);
+        return NULL;
+    }
+    wheel_arm(w->wheel, &k->deadline, resolver_now_ms(w->r) + w->r->o.limits.query_ms);
+    return k;
+}
+
+static void record_end(struct walk *k, const struct resolver_result *res)
+{
+    const struct budget *b = &k->used;
+    if (k->trace.lost)
+        trace_add(&k->trace, TRACE_LOST, 0, walk_us(k), k->trace.lost);
+    trace_add(&k->trace, TRACE_BUDGET, 0, walk_us(k), (unsigned)b->total, (unsigned)b->walk,
+              (unsigned)b->ns_addr, (unsigned)b->ns_names, (unsigned)b->aliases,
+              (unsigned)b->bytes);
+    trace_add(&k->trace, TRACE_ANSWER, 0, walk_us(k), (unsigned)res->rcode, res->answer_count,
+              (unsigned)walk_us(k));
+}
+
+static void stop_all(struct walk *k)
+{
+    attempts_cancel(k);
+    LIST_FOR (l, &k->all)
+        wheel_disarm(k->w->wheel, &container_of(l, struct iter, all)->nap);
+    wheel_disarm(k->w->wheel, &k->deadline);
+    list_remove(&k->bucket);
+}
+
+static void on_release(struct wheel_timer *t)
+{
+    walk_release(container_of(t, struct walk, deadline));
+}
+
+/* An attempt's callback may be on the stack, and the attempt lies in the arena: memory goes with
+ * the next turn of the wheel. */
+static void release_later(struct walk *k)
+{
+    list_remove(&k->link);
+    list_push(&k->w->ended, &k->link);
+    wheel_timer_init(&k->deadline, on_release);
+    wheel_arm(k->w->wheel, &k->deadline, resolver_now_ms(k->w->r));
+}
+
+void walk_drop(struct walk *k)
+{
+    stop_all(k);
+    release_later(k);
+}
+
+/* Takes the walk out of everything before anybody is told, so that a callback may ask again. */
+void walk_end(struct walk *k)
+{
+    struct resolver_worker *w = k->w;
+    struct iter *top = k->top;
+    stop_all(k);
+    struct resolver_result res = {.rcode = top->rcode,
+                                  .answer = top->answer,
+                                  .answer_count = top->answer_count,
+                                  .authority = top->authority,
+                                  .authority_count = top->authority_count,
+                                  .ede_count = k->ede_count,
+                                  .from_cache = !k->attempts_made && !top->failed};
+    memcpy(res.ede, k->ede, sizeof res.ede);
+    record_end(k, &res);
+    res.trace = k->trace.at;
+    res.trace_len = k->trace.len;
+    k->running = true; /* no walk_run from a cancel inside a callback */
+    for (struct list *l; (l = list_first(&k->requests));) {
+        struct request *q = container_of(l, struct request, link);
+        list_remove(l);
+        res.took_us = clock_mono_us(w->r->clock) - q->started_us;
+        if (res.rcode == DNS_RCODE_SERVFAIL)
+            stat_inc(w->stats, STAT_SERVFAILS);
+        if (res.from_cache)
+            stat_inc(w->stats, STAT_CACHED);
+        resolver_done *done = q->done;
+        void *arg = q->arg;
+        if (q->finished)
+            *q->finished = true;
+        free(q);
+        done(arg, &res);
+    }
+    if (k->attempts_made)
+        release_later(k);
+    else
+        walk_release(k);
+}
+
+void walk_prime(struct resolver_worker *w)
+{
+    if (find_walk(w, dns_name_root, DNS_TYPE_NS))
+        return;
+    struct walk *k = walk_new(w, dns_name_root, DNS_TYPE_NS);
+    if (!k)
+        return;
+    k->keep = true;
+    k->top->reason = "priming";
+    list_push(&w->table[key_of(w, k->qname, k->qtype)], &k->bucket);
+    walk_run(k);
+}
+
+static void join(struct walk *k, struct request *q)
+{
+    q->walk = k;
+    list_push(&k->requests, &q->link);
+    stat_inc(k->w->stats, STAT_JOINED);
+}
+
+/* Questions that are not resolved at all. */
+static bool refuse(const struct resolver_ask *ask, resolver_done *done, void *arg)
+{
+    struct resolver_result res = {.rcode = DNS_RCODE_NOTIMP};
+    bool meta = dns_type_is_meta(ask->qtype) && ask->qtype != DNS_TYPE_ANY;
+    if (ask->qclass == DNS_CLASS_IN && !meta)
+        return false;
+    res.ede[0] = (struct edns_ede){.code = DNS_EDE_NOT_SUPPORTED};
+    res.ede_count = 1;
+    if (ask->qclass != DNS_CLASS_IN)
+        res.rcode = DNS_RCODE_REFUSED;
+    done(arg, &res);
+    return true;
+}
+
+int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, resolver_done *done,
+                 void *arg, struct request **req)
+{
+    *req = NULL;
+    bool rd = ask->flags & DNS_FLAG_RD;
+    stat_inc(w->stats, STAT_REQUESTS);
+    if (refuse(ask, done, arg))
+        return 0;
+    struct request *q = calloc(1, sizeof *q);
+    if (!q)
+        return ERR_NOMEM;
+    q->done = done;
+    q->arg = arg;
+    q->started_us = clock_mono_us(w->r->clock);
+    list_init(&q->link);
+    struct walk *k = rd ? find_walk(w, ask->qname, ask->qtype) : NULL;
+    if (k) {
+        join(k, q);
+        *req = q;
+        return 0;
+    }
+    bool full = w->walk_count >= WORKER_WALKS;
+    k = walk_new(w, ask->qname, ask->qtype);
+    if (!k) {
+        free(q);
+        stat_inc(w->stats, STAT_REJECTED);
+        return full ? ERR_LIMIT : ERR_NOMEM;
+    }
+    k->cache_only = !rd;
+    q->walk = k;
+    list_push(&k->requests, &q->link);
+    if (rd)
+        list_push(&w->table[key_of(w, ask->qname, ask->qtype)], &k->bucket);
+    bool finished = false;
+    q->finished = &finished;
+    walk_run(k);
+    if (!finished) {
+        q->finished = NULL;
+        *req = q;
+    }
+    return 0;
+}
+
+void resolver_cancel(struct resolver_worker *w, struct request *q)
+{
+    struct walk *k = q->walk;
+    list_remove(&q->link);
+    free(q);
+    stat_inc(w->stats, STAT_CANCELLED);
+    if (!list_is_empty(&k->requests) || k->keep || k->running)
+        return;
+    walk_drop(k);
+}

@@ -1,0 +1,124 @@
+/* What goes into the record cache, for how long, and how failures are remembered there.
+ * A failure of RFC 9520 is stored for twice its interval and counts only during the first half: who
+ * fails again during the second half finds the last interval, and doubles it. */
+#include "iterate_priv.h"
+
+#include <string.h>
+
+#define FAILURE_MIN_S    5
+#define FAILURE_MAX_S    300
+#define DELEGATION_MAX_S 86400 /* ghost domains: a parent is asked again once a day */
+
+uint8_t store_plane(const struct iter *it, const uint8_t *name)
+{
+    const struct resolver_options *o = &it->walk->w->r->o;
+    unsigned best = 0, labels = 0;
+    for (unsigned i = 0; i < o->forward_count; i++) {
+        unsigned n = dns_name_labels(o->forward[i].zone);
+        if (dns_name_is_sub(name, o->forward[i].zone) && (!best || n > labels)) {
+            best = i + 1;
+            labels = n;
+        }
+    }
+    return (uint8_t)best;
+}
+
+static const char *kind_name(uint8_t kind)
+{
+    static const char *const names[] = {"data",       "nodata", "nxdomain",
+                                        "delegation", "glue",   "failure"};
+    return kind < 6 ? names[kind] : "?";
+}
+
+bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+               struct cache_entry *e)
+{
+    struct resolver *r = it->walk->w->r;
+    struct cache_key key = {
+        .name = name, .type = type, .kind = kind, .plane = store_plane(it, name)};
+    memset(e, 0, sizeof *e);
+    bool hit = cache_get(r->cache, &key, resolver_now_s(r), &it->walk->arena, e);
+    if (hit)
+        trace_add(&it->walk->trace, TRACE_PROBE, it->id, walk_us(it->walk), kind_name(kind), name,
+                  (unsigned)type, "hit", (unsigned)e->ttl_left);
+    return hit;
+}
+
+static uint32_t clamp_ttl(const struct resolver_options *o, uint8_t kind, uint32_t ttl)
+{
+    uint32_t max = o->ttl_max_s;
+    if ((kind == CACHE_NODATA || kind == CACHE_NXDOMAIN) && o->ttl_negative_max_s < max)
+        max = o->ttl_negative_max_s;
+    if (kind == CACHE_DELEGATION && max > DELEGATION_MAX_S)
+        max = DELEGATION_MAX_S;
+    if (kind != CACHE_DELEGATION && kind != CACHE_FAILURE && ttl < o->ttl_min_s)
+        ttl = o->ttl_min_s;
+    return ttl > max ? max : ttl;
+}
+
+static void put(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+                struct cache_entry *e)
+{
+    struct resolver *r = it->walk->w->r;
+    struct cache_key key = {
+        .name = name, .type = type, .kind = kind, .plane = store_plane(it, name)};
+    if (it->from) {
+        memcpy(e->origin.ip, it->from->t.server.ip, 16);
+        e->origin.port = it->from->t.server.port;
+    }
+    int err = e->ttl_stored ? cache_put(r->cache, &key, resolver_now_s(r), e) : ERR_RANGE;
+    trace_add(&it->walk->trace, TRACE_WRITE, it->id, walk_us(it->walk), it->hop, kind_name(kind),
+              name, (unsigned)type, (unsigned)e->ttl_stored, (unsigned)e->rank,
+              !err                ? "stored"
+              : err == ERR_EXISTS ? "kept better"
+              : err == ERR_RANGE  ? "ttl 0"
+                                  : "not stored");
+}
+
+void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+               const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank)
+{
+    struct cache_entry e = {.set = *set, .rank = rank, .ede = 0xffff};
+    if (dns_type_is_meta(type))
+        return;
+    if (sigs)
+        e.sigs = *sigs;
+    e.ttl_stored = e.ttl_left = e.set.ttl = clamp_ttl(&it->walk->w->r->o, kind, set->ttl);
+    e.sigs.ttl = e.set.ttl;
+    put(it, kind, name, type, &e);
+}
+
+/* RFC 2308 5: the lesser of the SOA's TTL and its MINIMUM; also what the client is told (3). */
+uint32_t store_negative_ttl(struct iter *it, struct dns_rrset *soa)
+{
+    if (!soa->count || soa->size < 2 + 20)
+        return 0;
+    const uint8_t *p = soa->rdata;
+    struct dns_rd rd = dns_rd_next(&p);
+    if (rd.len < 22)
+        return 0;
+    uint32_t minimum = get_u32(rd.at + rd.len - 4);
+    soa->ttl = clamp_ttl(&it->walk->w->r->o, CACHE_NODATA, soa->ttl < minimum ? soa->ttl : minimum);
+    return soa->ttl;
+}
+
+void store_failure(struct iter *it)
+{
+    struct cache_entry e, old;
+    struct resolver *r = it->walk->w->r;
+    struct cache_key key = {.name = it->qname,
+                            .type = it->qtype,
+                            .kind = CACHE_FAILURE,
+                            .plane = store_plane(it, it->qname)};
+    memset(&e, 0, sizeof e);
+    memset(&old, 0, sizeof old);
+    uint32_t interval = FAILURE_MIN_S;
+    if (it->walk->w->transport == NULL || it->walk->cache_only)
+        return;
+    if (cache_get(r->cache, &key, resolver_now_s(r), &it->walk->arena, &old))
+        interval = old.ttl_stored < FAILURE_MAX_S ? old.ttl_stored : FAILURE_MAX_S;
+    e.ttl_stored = e.ttl_left = 2 * interval;
+    e.rcode = DNS_RCODE_SERVFAIL;
+    e.ede = it->fail ? it->fail_code : it->walk->ede_count ? it->walk->ede[0].code : 0xffff;
+    put(it, CACHE_FAILURE, it->qname, it->qtype, &e);
+}

@@ -1,0 +1,421 @@
+/* One table drives writing and reading: trace_add() follows the row's field types, trace_json()
+ * walks the same row. "events" is the log as it was written; "hops" is the same log regrouped, one
+ * object for each question at a zone cut. */
+#include "trace_priv.h"
+
+#include "base/cursor.h"
+#include "dns/name.h"
+#include "dns/rdata.h"
+#include "dns/text.h"
+#include "dns/type.h"
+#include "resolver/resolver.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEAD       8
+#define FIELDS_MAX 10
+
+static const struct {
+    const char *name, *fields;
+} rows[TRACE_KINDS] = {
+#define TRACE_ROW(id, name, fields) [TRACE_##id] = {name, fields},
+    TRACE_MAP(TRACE_ROW)
+#undef TRACE_ROW
+};
+
+void trace_reset(struct trace *t)
+{
+    t->len = 0;
+    t->lost = 0;
+}
+
+void trace_fini(struct trace *t)
+{
+    free(t->at);
+    memset(t, 0, sizeof *t);
+}
+
+static const char *next_field(const char *f)
+{
+    f = strchr(f, ' ');
+    return f ? f + 1 : NULL;
+}
+
+static void put_field(struct wcur *w, char type, va_list *ap)
+{
+    if (type == 'u') {
+        wcur_u32(w, va_arg(*ap, unsigned));
+    } else if (type == 't') {
+        wcur_u16(w, (uint16_t)va_arg(*ap, unsigned));
+    } else if (type == 'n') {
+        const uint8_t *name = va_arg(*ap, const uint8_t *);
+        wcur_bytes(w, name ? name : dns_name_root, name ? dns_name_len(name) : 1);
+    } else if (type == 'a') {
+        const struct addr *a = va_arg(*ap, const struct addr *);
+        static const struct addr none;
+        a = a ? a : &none;
+        wcur_u8(w, a->family);
+        wcur_bytes(w, a->ip, sizeof a->ip);
+        wcur_u16(w, a->port);
+    } else {
+        const char *s = va_arg(*ap, const char *);
+        size_t len = s ? strlen(s) : 0;
+        len = len > 255 ? 255 : len;
+        wcur_u8(w, (uint8_t)len);
+        wcur_bytes(w, s, len);
+    }
+}
+
+/* The buffer grows by doubling up to the bound; what does not fit is counted. */
+static bool make_room(struct trace *t, size_t n)
+{
+    if (t->len + n <= t->cap)
+        return true;
+    size_t cap = t->cap ? t->cap * 2 : 4096;
+    while (cap < t->len + n)
+        cap *= 2;
+    if (t->len + n > TRACE_BYTES_MAX)
+        return false;
+    uint8_t *at = realloc(t->at, cap);
+    if (!at)
+        return false;
+    t->at = at;
+    t->cap = cap;
+    return true;
+}
+
+void trace_add(struct trace *t, enum trace_kind kind, unsigned iter, int64_t at_us, ...)
+{
+    uint8_t buf[1024];
+    struct wcur w = wcur_of(buf, sizeof buf);
+    wcur_u16(&w, 0);
+    wcur_u8(&w, (uint8_t)kind);
+    wcur_u8(&w, (uint8_t)iter);
+    wcur_u32(&w, (uint32_t)(at_us < 0 ? 0 : at_us));
+    va_list ap;
+    va_start(ap, at_us);
+    for (const char *f = rows[kind].fields; f; f = next_field(f))
+        put_field(&w, *f, &ap);
+    va_end(ap);
+    size_t n = wcur_len(&w);
+    if (wcur_err(&w) || !make_room(t, n)) {
+        t->lost++;
+        return;
+    }
+    put_u16(buf, (uint16_t)n);
+    memcpy(t->at + t->len, buf, n);
+    t->len += n;
+}
+
+/* ---- reading ---- */
+
+struct field {
+    const char *name; /* in the row; up to a space or the end */
+    int name_len;
+    char type;
+    uint32_t number;
+    const uint8_t *bytes; /* n: name; s: text */
+    size_t len;
+    struct addr addr;
+};
+
+struct event {
+    enum trace_kind kind;
+    unsigned iter, count;
+    uint32_t at_us;
+    struct field f[FIELDS_MAX];
+};
+
+static void get_field(struct rcur *c, struct field *f)
+{
+    if (f->type == 'u') {
+        f->number = rcur_u32(c);
+    } else if (f->type == 't') {
+        f->number = rcur_u16(c);
+    } else if (f->type == 'n') {
+        f->len = 0;
+        if (dns_name_skip_plain(c, &f->bytes) < 0)
+            f->bytes = dns_name_root;
+    } else if (f->type == 'a') {
+        memset(&f->addr, 0, sizeof f->addr);
+        f->addr.family = rcur_u8(c);
+        const uint8_t *ip = rcur_take(c, 16);
+        if (ip)
+            memcpy(f->addr.ip, ip, 16);
+        f->addr.port = rcur_u16(c);
+    } else {
+        f->len = rcur_u8(c);
+        f->bytes = rcur_take(c, f->len);
+    }
+}
+
+/* The event at *at, which moves behind it. False at the end. */
+static bool next_event(const struct resolver_result *res, size_t *at, struct event *e)
+{
+    if (!res->trace || *at + HEAD > res->trace_len)
+        return false;
+    size_t len = get_u16(res->trace + *at);
+    if (len < HEAD || *at + len > res->trace_len || res->trace[*at + 2] >= TRACE_KINDS)
+        return false;
+    struct rcur c = rcur_of(res->trace + *at, len);
+    *at += len;
+    rcur_u16(&c);
+    e->kind = rcur_u8(&c);
+    e->iter = rcur_u8(&c);
+    e->at_us = rcur_u32(&c);
+    e->count = 0;
+    for (const char *f = rows[e->kind].fields; f && e->count < FIELDS_MAX; f = next_field(f)) {
+        struct field *x = &e->f[e->count++];
+        *x = (struct field){.type = f[0], .name = f + 2};
+        x->name_len = (int)strcspn(x->name, " ");
+        get_field(&c, x);
+    }
+    return !rcur_err(&c);
+}
+
+static void print_text(FILE *o, const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+    fputc('"', o);
+    for (size_t i = 0; p && i < len; i++) {
+        if (p[i] == '"' || p[i] == '\\')
+            fprintf(o, "\\%c", p[i]);
+        else if (p[i] < 0x20 || p[i] > 0x7e) /* names and texts may hold any octet */
+            fprintf(o, "\\u%04x", p[i]);
+        else
+            fputc(p[i], o);
+    }
+    fputc('"', o);
+}
+
+static void print_name(FILE *o, const uint8_t *name)
+{
+    char text[DNS_NAME_TEXT_MAX];
+    print_text(o, text, dns_name_print(name, text));
+}
+
+static bool is_millis(const struct field *f)
+{
+    return f->name_len > 3 && !memcmp(f->name + f->name_len - 3, "_us", 3);
+}
+
+/* Microseconds are shown as milliseconds under the same name. */
+static void print_field(FILE *o, const struct field *f)
+{
+    char text[ADDR_TEXT_MAX];
+    bool millis = is_millis(f);
+    fprintf(o, "\"%.*s%s\":", f->name_len - (millis ? 3 : 0), f->name, millis ? "_ms" : "");
+    if (millis)
+        fprintf(o, "%" PRIu32 ".%03" PRIu32, f->number / 1000, f->number % 1000);
+    else if (f->type == 'u')
+        fprintf(o, "%" PRIu32, f->number);
+    else if (f->type == 't')
+        fprintf(o, "\"%s\"", dns_type_print((uint16_t)f->number, text));
+    else if (f->type == 'n')
+        print_name(o, f->bytes);
+    else if (f->type == 'a')
+        fprintf(o, "\"%s\"", f->addr.family ? addr_print_port(&f->addr, text) : "");
+    else
+        print_text(o, f->bytes, f->len);
+}
+
+static void print_fields(FILE *o, const struct event *e, unsigned from)
+{
+    for (unsigned i = from; i < e->count; i++) {
+        fputc(',', o);
+        print_field(o, &e->f[i]);
+    }
+}
+
+static void print_events(FILE *o, const struct resolver_result *res)
+{
+    struct event e;
+    bool more = false;
+    fputs("\"events\":[", o);
+    for (size_t at = 0; next_event(res, &at, &e); more = true) {
+        fprintf(o, "%s{\"event\":\"%s\",\"iter\":%u,\"at_ms\":%" PRIu32 ".%03" PRIu32,
+                more ? "," : "", rows[e.kind].name, e.iter, e.at_us / 1000, e.at_us % 1000);
+        print_fields(o, &e, 0);
+        fputc('}', o);
+    }
+    fputc(']', o);
+}
+
+/* Is it an event of hop seq, of the kind asked for? */
+static bool of_hop(const struct event *e, enum trace_kind kind, uint32_t seq)
+{
+    return e->kind == kind && e->f[0].number == seq;
+}
+
+static void print_attempts(FILE *o, const struct resolver_result *res, uint32_t seq)
+{
+    struct event e, end;
+    bool more = false;
+    fputs(",\"attempts\":[", o);
+    for (size_t at = 0; next_event(res, &at, &e);) {
+        if (!of_hop(&e, TRACE_SEND, seq))
+            continue;
+        fprintf(o, "%s{\"at_ms\":%" PRIu32 ".%03" PRIu32, more ? "," : "", e.at_us / 1000,
+                e.at_us % 1000);
+        print_fields(o, &e, 1);
+        /* A late reply overrides the timeout before it, hence the last outcome counts. */
+        struct event last = {.kind = TRACE_KINDS};
+        for (size_t from = at; next_event(res, &from, &end);)
+            if (of_hop(&end, TRACE_OUTCOME, seq) && end.f[1].number == e.f[1].number)
+                last = end;
+        if (last.kind == TRACE_OUTCOME)
+            print_fields(o, &last, 2);
+        fputc('}', o);
+        more = true;
+    }
+    fputc(']', o);
+}
+
+static void print_hop(FILE *o, const struct resolver_result *res, const struct event *hop)
+{
+    struct event e;
+    uint32_t seq = hop->f[0].number;
+    bool chosen = false, more = false;
+    fprintf(o, "{\"iter\":%u,\"at_ms\":%" PRIu32 ".%03" PRIu32, hop->iter, hop->at_us / 1000,
+            hop->at_us % 1000);
+    print_fields(o, hop, 0);
+    for (size_t at = 0; !chosen && next_event(res, &at, &e);)
+        if ((chosen = of_hop(&e, TRACE_CHOICE, seq)))
+            print_fields(o, &e, 1);
+    print_attempts(o, res, seq);
+    struct event class = {.kind = TRACE_KINDS}, sent = {.kind = TRACE_KINDS};
+    for (size_t at = 0; next_event(res, &at, &e);) {
+        if (of_hop(&e, TRACE_CLASS, seq))
+            class = e;
+        if (of_hop(&e, TRACE_SEND, seq))
+            sent = e;
+    }
+    if (sent.kind == TRACE_SEND) {
+        fputs(",", o);
+        print_field(o, &sent.f[2]); /* transport of the last attempt */
+    }
+    if (class.kind == TRACE_CLASS)
+        print_fields(o, &class, 1);
+    fputs(",\"cache_writes\":[", o);
+    for (size_t at = 0; next_event(res, &at, &e);)
+        if (of_hop(&e, TRACE_WRITE, seq)) {
+            fprintf(o, "%s{", more ? "," : "");
+            print_field(o, &e.f[1]);
+            print_fields(o, &e, 2);
+            fputc('}', o);
+            more = true;
+        }
+    fputs("]}", o);
+}
+
+/* All events of one kind as an array, or (last) the last one as an object. */
+static void print_kind(FILE *o, const struct resolver_result *res, enum trace_kind kind, bool last)
+{
+    struct event e, keep = {.kind = TRACE_KINDS};
+    bool more = false;
+    fputc(last ? '{' : '[', o);
+    for (size_t at = 0; next_event(res, &at, &e);) {
+        if (e.kind != kind)
+            continue;
+        keep = e;
+        if (last)
+            continue;
+        fprintf(o, "%s{", more ? "," : "");
+        print_field(o, &e.f[0]);
+        print_fields(o, &e, 1);
+        fputc('}', o);
+        more = true;
+    }
+    if (last && keep.kind == kind) {
+        print_field(o, &keep.f[0]);
+        print_fields(o, &keep, 1);
+    }
+    fputc(last ? '}' : ']', o);
+}
+
+static void print_set(FILE *o, const struct dns_rrset *set, bool *more)
+{
+    DNS_RR_FOR (rd, set) {
+        struct dns_rr rr = {.owner = set->owner,
+                            .rdata = rd.at,
+                            .ttl = set->ttl,
+                            .type = set->type,
+                            .cls = set->cls,
+                            .rdlen = rd.len};
+        size_t cap = 4u * rd.len + DNS_NAME_TEXT_MAX + 128;
+        char *text = malloc(cap);
+        if (!text)
+            return;
+        int len = dns_text_rr(&rr, text, cap);
+        if (*more)
+            fputc(',', o);
+        print_text(o, text, len < 0 ? 0 : (size_t)len < cap ? (size_t)len : cap - 1);
+        *more = true;
+        free(text);
+    }
+}
+
+static void print_result(FILE *o, const struct resolver_result *res, const uint8_t *qname,
+                         uint16_t qtype)
+{
+    char text[32];
+    fputs("{\"version\":1,\"question\":{\"name\":", o);
+    print_name(o, qname);
+    fprintf(o, ",\"type\":\"%s\"}", dns_type_print(qtype, text));
+    fprintf(o, ",\"rcode\":\"%s\"", dns_rcode_print(res->rcode, text));
+    fprintf(o, ",\"took_ms\":%" PRId64 ".%03" PRId64 ",\"from_cache\":%s", res->took_us / 1000,
+            res->took_us % 1000, res->from_cache ? "true" : "false");
+    bool more = false;
+    fputs(",\"answer\":[", o);
+    for (unsigned i = 0; i < res->answer_count; i++)
+        print_set(o, &res->answer[i], &more);
+    more = false;
+    fputs("],\"authority\":[", o);
+    for (unsigned i = 0; i < res->authority_count; i++)
+        print_set(o, &res->authority[i], &more);
+    fputs("],\"ede\":[", o);
+    for (unsigned i = 0; i < res->ede_count; i++) {
+        fprintf(o, "%s{\"code\":%u,\"text\":", i ? "," : "", res->ede[i].code);
+        print_text(o, res->ede[i].text, res->ede[i].text_len);
+        fputc('}', o);
+    }
+    fputs("],", o);
+}
+
+char *trace_json(const struct resolver_result *res, const uint8_t *qname, uint16_t qtype)
+{
+    char *out = NULL;
+    size_t len = 0;
+    FILE *o = open_memstream(&out, &len);
+    if (!o)
+        return NULL;
+    struct event e;
+    unsigned sent = 0;
+    bool more = false;
+    print_result(o, res, qname, qtype);
+    print_events(o, res);
+    fputs(",\"hops\":[", o);
+    for (size_t at = 0; next_event(res, &at, &e);) {
+        sent += e.kind == TRACE_SEND;
+        if (e.kind != TRACE_HOP)
+            continue;
+        if (more)
+            fputc(',', o);
+        print_hop(o, res, &e);
+        more = true;
+    }
+    fputs("],\"budget\":", o);
+    print_kind(o, res, TRACE_BUDGET, true);
+    fputs(",\"limits\":", o);
+    print_kind(o, res, TRACE_LIMIT, false);
+    fprintf(o, ",\"counts\":{\"queries\":%u}}\n", sent);
+    bool bad = ferror(o) != 0;
+    if (fclose(o) || bad) {
+        free(out);
+        return NULL;
+    }
+    return out;
+}

@@ -1,0 +1,54 @@
+/* trace_priv.h: the recorder's event rows and its writing side.
+ * An event is: length (2), kind (1), iterator (1), microseconds since the start (4), then the
+ * fields its row lists, in that order. Field types: n name, a address with port, u 32-bit number, t
+ * record type, s short text (length octet first). Threads: one writer. */
+#ifndef WAYPOST_RESOLVER_TRACE_PRIV_H
+#define WAYPOST_RESOLVER_TRACE_PRIV_H
+
+#include "resolver/trace.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#define TRACE_MAP(X)                                                                            \
+    X(START, "start", "n:qname t:qtype")                                                        \
+    X(STEP, "step", "s:step")                                                                   \
+    X(SUB, "sub", "u:iter u:depth s:reason n:qname t:qtype")                                    \
+    X(PROBE, "cache_probe", "s:kind n:name t:type s:result u:ttl")                              \
+    X(LOCAL, "local", "n:name s:action")                                                        \
+    X(CUT, "cut", "n:zone s:source u:ttl u:ns u:addrs")                                         \
+    X(HOP, "hop", "u:seq u:depth s:reason n:zone s:cut_from n:qname t:qtype u:minimised")       \
+    X(CHOICE, "choice", "u:seq n:ns a:addr s:origin s:why u:candidates u:cost_us u:next_us")    \
+    X(SEND, "send", "u:seq u:n s:transport a:server u:local_port u:rto_ms u:case_mixed u:edns") \
+    X(OUTCOME, "outcome", "u:seq u:n s:outcome u:rtt_us u:size")                                \
+    X(CLASS, "class", "u:seq s:class u:rcode u:aa u:tc u:glue u:edns")                          \
+    X(SCRUB, "scrub", "n:name t:type s:rule")                                                   \
+    X(ALIAS, "alias", "u:n n:from n:to t:type")                                                 \
+    X(WRITE, "cache_write", "u:seq s:kind n:name t:type u:ttl u:rank s:result")                 \
+    X(LIMIT, "limit", "s:limit u:used u:limit_at")                                              \
+    X(FAIL, "fail", "s:why")                                                                    \
+    X(BUDGET, "budget", "u:total u:walk u:ns_addr u:ns_names u:aliases u:bytes")                \
+    X(LOST, "lost", "u:events")                                                                 \
+    X(ANSWER, "answer", "u:rcode u:records u:took_us")
+
+enum trace_kind {
+#define TRACE_ENUM(id, name, fields) TRACE_##id,
+    TRACE_MAP(TRACE_ENUM)
+#undef TRACE_ENUM
+        TRACE_KINDS
+};
+
+struct trace {
+    uint8_t *at;
+    size_t len, cap;
+    unsigned lost;
+};
+
+/* Keeps the memory for the next request. */
+void trace_reset(struct trace *t);
+void trace_fini(struct trace *t);
+/* Fields as the row lists them: const uint8_t * (n), const struct addr * (a), unsigned (u, t),
+ * const char * (s). NULL is the root, no address, "". */
+void trace_add(struct trace *t, enum trace_kind kind, unsigned iter, int64_t at_us, ...);
+
+#endif
