@@ -1,0 +1,377 @@
+/* authority/respond.c: RFC 1034 4.3.2, one function per outcome. */
+#include "authority/respond.h"
+
+#include "dns/name.h"
+#include "dns/rdata.h"
+#include "zone_priv.h"
+
+#define CHAIN_MAX      11 /* aliases followed inside our zones */
+#define ADDITIONAL_MAX 16 /* names whose addresses are added */
+#define ANY_TTL        3600
+
+struct respond {
+    const struct authority_ask *ask;
+    struct dns_writer *w;
+    struct authority_out *out;
+    const struct zone *zone;
+    bool dnssec;
+    bool tc;
+    uint16_t flags;
+    uint8_t name[DNS_NAME_MAX]; /* what is looked for now: the question, then each alias's target */
+    unsigned extra_count;
+    struct {
+        const uint8_t *name;
+        bool glue; /* in-domain glue of a referral: required (RFC 9471) */
+    } extra[ADDITIONAL_MAX];
+};
+
+/* ---- writing ---- */
+
+static void note_extra(struct respond *r, const struct dns_rrset *set, bool referral)
+{
+    if (r->ask->minimal && !referral)
+        return;
+    DNS_RR_FOR (rd, set) {
+        const uint8_t *target = dns_rdata_target(set->type, rd.at, rd.len);
+        if (!target || !*target || r->extra_count == ADDITIONAL_MAX)
+            continue;
+        r->extra[r->extra_count].name = target;
+        r->extra[r->extra_count++].glue = referral && dns_name_is_sub(target, set->owner);
+    }
+}
+
+/* A set with its signatures. False: it did not fit. */
+static bool put_set(struct respond *r, enum dns_section section, const struct zone_node *n,
+                    const struct dns_rrset *set, const uint8_t *owner, uint32_t ttl)
+{
+    struct dns_rrset sigs;
+    if (dns_writer_rrset(r->w, section, set, owner, ttl, 0))
+        return false;
+    if (r->dnssec && n && zone_node_get(r->zone, n, DNS_TYPE_RRSIG, set->type, &sigs))
+        return !dns_writer_rrset(r->w, section, &sigs, owner, ttl, 0);
+    return true;
+}
+
+static void put_answer(struct respond *r, const struct zone_node *n, const struct dns_rrset *set,
+                       const uint8_t *owner)
+{
+    if (!put_set(r, DNS_SECTION_ANSWER, n, set, owner, set->ttl))
+        r->tc = true;
+    else
+        note_extra(r, set, false);
+}
+
+static void put_soa(struct respond *r)
+{
+    struct dns_rrset soa;
+    const struct zone_node *apex = &r->zone->nodes[0];
+    if (zone_node_get(r->zone, apex, DNS_TYPE_SOA, 0, &soa) &&
+        !put_set(r, DNS_SECTION_AUTHORITY, apex, &soa, apex->name, r->zone->negative_ttl))
+        r->tc = true;
+}
+
+/* NSEC of a signed zone: the record at `name` or the one that covers it (RFC 4035 3.1.3). */
+static const struct zone_node *put_nsec(struct respond *r, const uint8_t *name,
+                                        const struct zone_node *already)
+{
+    struct dns_rrset nsec;
+    if (!r->dnssec || !r->zone->is_signed)
+        return NULL;
+    const struct zone_node *n = zone_previous(r->zone, name, DNS_TYPE_NSEC);
+    if (!n || n == already)
+        return n;
+    zone_node_get(r->zone, n, DNS_TYPE_NSEC, 0, &nsec);
+    if (!put_set(r, DNS_SECTION_AUTHORITY, n, &nsec, n->name, nsec.ttl))
+        r->tc = true;
+    return n;
+}
+
+/* Addresses of a name, from any of our zones on this listener; below a cut only as glue of that
+ * referral. */
+static bool put_addresses(struct respond *r, const uint8_t *name, bool referral)
+{
+    static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA};
+    bool failed, fits = true;
+    const struct zone *here = r->zone;
+    const struct zone *z = referral && dns_name_is_sub(name, here->origin)
+                               ? here
+                               : zonedb_find(r->ask->db, name, r->ask->listener, &failed);
+    const struct zone_node *n = z ? zone_find(z, name) : NULL;
+    if (!n || (n->cut && !referral))
+        return true;
+    r->zone = z;
+    for (unsigned i = 0; i < 2; i++) {
+        struct dns_rrset set;
+        if (zone_node_get(z, n, types[i], 0, &set))
+            fits = put_set(r, DNS_SECTION_ADDITIONAL, n, &set, n->name, set.ttl) && fits;
+    }
+    r->zone = here;
+    return fits;
+}
+
+static void put_extra(struct respond *r, bool referral)
+{
+    for (unsigned i = 0; i < r->extra_count; i++) {
+        bool twin = false;
+        for (unsigned j = 0; j < i; j++)
+            twin = twin || dns_name_equal(r->extra[i].name, r->extra[j].name);
+        if (!twin && !put_addresses(r, r->extra[i].name, referral) && r->extra[i].glue)
+            r->tc = true;
+    }
+}
+
+static void put_apex_ns(struct respond *r)
+{
+    struct dns_rrset ns;
+    const struct zone_node *apex = &r->zone->nodes[0];
+    if (!r->ask->minimal && zone_node_get(r->zone, apex, DNS_TYPE_NS, 0, &ns) &&
+        put_set(r, DNS_SECTION_AUTHORITY, apex, &ns, apex->name, ns.ttl))
+        note_extra(r, &ns, false);
+}
+
+/* ---- outcomes ---- */
+
+enum outcome { OUTCOME_DONE, OUTCOME_FOLLOW, OUTCOME_REFERRAL };
+
+static enum outcome answer_referral(struct respond *r, const struct zone_node *cut)
+{
+    struct dns_rrset ns, ds;
+    zone_node_get(r->zone, cut, DNS_TYPE_NS, 0, &ns);
+    if (dns_writer_rrset(r->w, DNS_SECTION_AUTHORITY, &ns, cut->name, ns.ttl, 0))
+        r->tc = true;
+    if (zone_node_get(r->zone, cut, DNS_TYPE_DS, 0, &ds))
+        r->tc =
+            (r->dnssec && !put_set(r, DNS_SECTION_AUTHORITY, cut, &ds, cut->name, ds.ttl)) || r->tc;
+    else
+        put_nsec(r, cut->name, NULL); /* proof that there is no DS */
+    note_extra(r, &ns, true);
+    put_extra(r, true);
+    return OUTCOME_REFERRAL;
+}
+
+static enum outcome answer_negative(struct respond *r, uint16_t rcode)
+{
+    r->out->rcode = rcode;
+    put_soa(r);
+    return OUTCOME_DONE;
+}
+
+static enum outcome answer_alias(struct respond *r, const struct zone_node *n,
+                                 const struct dns_rrset *cname, const uint8_t *owner)
+{
+    put_answer(r, n, cname, owner);
+    dns_name_copy(r->name, cname->rdata + 2);
+    return OUTCOME_FOLLOW;
+}
+
+/* RFC 8482 4.1: ANY gets one set, whichever it is. */
+static enum outcome answer_any(struct respond *r, const struct zone_node *n, const uint8_t *owner)
+{
+    for (const struct zone_set *s = r->zone->sets + n->first_set, *e = s + n->set_count; s < e;
+         s++) {
+        struct dns_rrset set;
+        if (s->type == DNS_TYPE_RRSIG || s->type == DNS_TYPE_NSEC || s->type == DNS_TYPE_NSEC3)
+            continue;
+        zone_node_get(r->zone, n, s->type, s->covers, &set);
+        set.ttl = set.ttl < ANY_TTL ? set.ttl : ANY_TTL;
+        put_answer(r, n, &set, owner);
+        return OUTCOME_DONE;
+    }
+    return answer_negative(r, DNS_RCODE_NOERROR);
+}
+
+/* The node for the name was found, or the wildcard that stands for it: `owner` is what the answer
+ * is owned by. */
+static enum outcome answer_node(struct respond *r, const struct zone_node *n, const uint8_t *owner,
+                                bool wildcard)
+{
+    struct dns_rrset set;
+    uint16_t qtype = r->ask->query->qtype;
+    if (qtype != DNS_TYPE_CNAME && qtype != DNS_TYPE_ANY && qtype != DNS_TYPE_RRSIG &&
+        qtype != DNS_TYPE_NSEC && zone_node_get(r->zone, n, DNS_TYPE_CNAME, 0, &set))
+        return answer_alias(r, n, &set, owner);
+    if (qtype == DNS_TYPE_ANY)
+        return answer_any(r, n, owner);
+    if (zone_node_get(r->zone, n, qtype, 0, &set)) {
+        put_answer(r, n, &set, owner);
+        if (wildcard)
+            put_nsec(r, r->name, NULL); /* no closer match exists */
+        return OUTCOME_DONE;
+    }
+    answer_negative(r, DNS_RCODE_NOERROR);
+    const struct zone_node *first = put_nsec(r, n->name, NULL);
+    if (wildcard)
+        put_nsec(r, r->name, first);
+    return OUTCOME_DONE;
+}
+
+/* RFC 6672 3.1: the suffix changes, a CNAME is made for those who know no DNAME. */
+static enum outcome answer_dname(struct respond *r, const struct zone_node *n)
+{
+    struct dns_rrset dname;
+    uint8_t target[DNS_NAME_MAX], rdata[2 + DNS_NAME_MAX], owner[DNS_NAME_MAX];
+    zone_node_get(r->zone, n, DNS_TYPE_DNAME, 0, &dname);
+    put_answer(r, n, &dname, n->name);
+    size_t prefix = dns_name_len(r->name) - dns_name_len(n->name);
+    int len = dns_name_join(target, r->name, prefix, dname.rdata + 2);
+    if (len < 0) {
+        r->out->rcode = DNS_RCODE_YXDOMAIN;
+        return OUTCOME_DONE;
+    }
+    put_u16(rdata, (uint16_t)len);
+    memcpy(rdata + 2, target, (size_t)len);
+    dns_name_copy(owner, r->name);
+    struct dns_rrset cname = {.owner = owner,
+                              .rdata = rdata,
+                              .size = (uint32_t)len + 2,
+                              .ttl = dname.ttl,
+                              .type = DNS_TYPE_CNAME,
+                              .cls = DNS_CLASS_IN,
+                              .count = 1};
+    if (dns_writer_rrset(r->w, DNS_SECTION_ANSWER, &cname, owner, cname.ttl, 0))
+        r->tc = true;
+    if (r->ask->query->qtype == DNS_TYPE_CNAME)
+        return OUTCOME_DONE;
+    dns_name_copy(r->name, target);
+    return OUTCOME_FOLLOW;
+}
+
+/* No such name: wildcard or NXDOMAIN (RFC 4592). */
+static enum outcome answer_missing(struct respond *r, const struct zone_node *encloser)
+{
+    uint8_t wild[DNS_NAME_MAX];
+    int len = dns_name_join(wild, (const uint8_t *)"\1*", 2, encloser->name);
+    if (encloser->has_wild && len > 0) {
+        const struct zone_node *n = zone_find(r->zone, wild);
+        if (n && n->cut) /* a delegation at a wildcard makes no sense, and does nothing */
+            return answer_negative(r, DNS_RCODE_NXDOMAIN);
+        if (n)
+            return answer_node(r, n, r->name, true);
+    }
+    answer_negative(r, DNS_RCODE_NXDOMAIN);
+    const struct zone_node *first = put_nsec(r, r->name, NULL);
+    if (len > 0)
+        put_nsec(r, wild, first);
+    return OUTCOME_DONE;
+}
+
+/* One name in one zone. */
+static enum outcome answer_name(struct respond *r)
+{
+    const struct zone *z = r->zone;
+    struct dns_rrset set;
+    const struct zone_node *exact = zone_find(z, r->name);
+    const struct zone_node *n = exact ? exact : zone_encloser(z, r->name);
+    if (n->cut) {
+        const struct zone_node *cut = &z->nodes[n->cut - 1];
+        /* RFC 4035 3.1.4.1: DS is answered by the parent side */
+        if (exact != cut || r->ask->query->qtype != DNS_TYPE_DS)
+            return answer_referral(r, cut);
+    }
+    if (n->dname)
+        return answer_dname(r, &z->nodes[n->dname - 1]);
+    if (!exact && zone_node_get(z, n, DNS_TYPE_DNAME, 0, &set))
+        return answer_dname(r, n);
+    return exact ? answer_node(r, exact, r->name, false) : answer_missing(r, n);
+}
+
+/* ---- the whole answer ---- */
+
+/* The zone for the name; for DS the zone above its apex, when that is ours. */
+static const struct zone *find_zone(const struct authority_ask *ask, const uint8_t *name,
+                                    bool *failed)
+{
+    const struct zone *z = zonedb_find(ask->db, name, ask->listener, failed);
+    if (z && ask->query->qtype == DNS_TYPE_DS && *name && dns_name_equal(z->origin, name)) {
+        bool up_failed;
+        const struct zone *up =
+            zonedb_find(ask->db, dns_name_parent(name), ask->listener, &up_failed);
+        if (up)
+            return up;
+    }
+    return z;
+}
+
+static enum authority_result finish(struct respond *r, uint8_t *buf, enum authority_result result)
+{
+    const struct dns_query *q = r->ask->query;
+    if (r->tc)
+        r->flags |= DNS_FLAG_TC;
+    (void)buf;
+    r->out->aa = r->flags & DNS_FLAG_AA;
+    r->out->tc = r->tc;
+    r->out->len = dns_writer_finish(r->w, q->id, r->flags, r->out->rcode, r->ask->edns, 0);
+    return result;
+}
+
+static enum authority_result walk(struct respond *r)
+{
+    enum outcome o = OUTCOME_FOLLOW;
+    for (unsigned links = 0; o == OUTCOME_FOLLOW; links++) {
+        o = answer_name(r);
+        if (links == 0 && o != OUTCOME_REFERRAL)
+            r->flags |= DNS_FLAG_AA; /* by the first owner */
+        if (o != OUTCOME_FOLLOW)
+            break;
+        bool failed;
+        const struct zone *next = find_zone(r->ask, r->name, &failed);
+        if (failed) {
+            r->out->rcode = DNS_RCODE_SERVFAIL;
+            return AUTHORITY_DONE;
+        }
+        if (!next) {
+            dns_name_lower(r->out->alias_target, r->name);
+            return AUTHORITY_LEAVES;
+        }
+        if (links == CHAIN_MAX)
+            return AUTHORITY_DONE; /* what there is so far; the client goes on */
+        r->zone = next;
+    }
+    if (o == OUTCOME_REFERRAL) {
+        r->out->is_referral = true;
+        return AUTHORITY_LEAVES;
+    }
+    if (r->out->rcode == DNS_RCODE_NOERROR && !r->w->counts[DNS_SECTION_AUTHORITY])
+        put_apex_ns(r);
+    put_extra(r, false);
+    return AUTHORITY_DONE;
+}
+
+enum authority_result authority_respond(const struct authority_ask *ask, struct dns_writer *w,
+                                        uint8_t *buf, struct authority_out *out)
+{
+    const struct dns_query *q = ask->query;
+    bool failed;
+    const struct zone *zone = find_zone(ask, q->qname, &failed);
+    struct respond r;
+    out->rcode = DNS_RCODE_NOERROR;
+    out->is_referral = false;
+    out->alias_target[0] = 0;
+    if ((!zone && !failed) || (q->qclass != DNS_CLASS_IN && q->qclass != DNS_CLASS_ANY))
+        return AUTHORITY_NOT_OURS;
+    r.ask = ask;
+    r.w = w;
+    r.out = out;
+    r.zone = zone;
+    r.dnssec = q->edns.present && q->edns.dnssec_ok;
+    r.tc = false;
+    r.extra_count = 0;
+    r.flags = (uint16_t)(DNS_FLAG_QR | (q->flags & (DNS_FLAG_RD | DNS_FLAG_CD)) |
+                         (ask->recursion_available ? DNS_FLAG_RA : 0));
+    dns_writer_init(w, buf, ask->limit);
+    if (ask->edns)
+        dns_writer_reserve(w, edns_size(ask->edns));
+    dns_writer_question(w, q->qname, q->qtype, q->qclass);
+    if (failed) {
+        out->rcode = DNS_RCODE_SERVFAIL;
+        return finish(&r, buf, AUTHORITY_DONE);
+    }
+    if (q->qtype == DNS_TYPE_AXFR || q->qtype == DNS_TYPE_IXFR || q->qtype == DNS_TYPE_MAILA ||
+        q->qtype == DNS_TYPE_MAILB) {
+        out->rcode = q->qtype == DNS_TYPE_MAILA || q->qtype == DNS_TYPE_MAILB ? DNS_RCODE_NOTIMP
+                                                                              : DNS_RCODE_REFUSED;
+        return finish(&r, buf, AUTHORITY_DONE);
+    }
+    dns_name_copy(r.name, q->qname);
+    return finish(&r, buf, walk(&r));
+}

@@ -1,0 +1,69 @@
+/* authority/zone_priv.h: a zone from inside.
+ *
+ *   table: hash of the lower-case name -> node      exact match: one slot, one name compare
+ *   nodes: canonical order, empty non-terminals too  previous name: binary search
+ *   sets:  each node's, by type; RRSIG sets follow what they cover
+ *
+ * A node knows what lies above it (delegation, DNAME), so that an exact match needs no walk down
+ * from the apex. */
+#ifndef WAYPOST_ZONE_PRIV_H
+#define WAYPOST_ZONE_PRIV_H
+
+#include "authority/zone.h"
+#include "base/arena.h"
+
+struct zone_set {
+    const uint8_t *rdata;
+    uint32_t size, ttl;
+    uint16_t type, count;
+    uint16_t covers; /* RRSIG: the type covered */
+};
+
+struct zone_node {
+    const uint8_t *name; /* wire, lower case */
+    uint32_t hash;
+    uint32_t first_set;
+    uint16_t set_count; /* 0: empty non-terminal */
+    uint8_t labels;
+    bool has_wild;  /* "*" is a child */
+    uint32_t cut;   /* 1 + index of the delegation at or above, 0 none */
+    uint32_t dname; /* 1 + index of the nearest DNAME above (not here), 0 none */
+};
+
+struct zone {
+    struct part part;
+    uint8_t origin[255];
+    uint8_t labels;
+    uint32_t serial, negative_ttl;
+    struct arena arena; /* names and rdata */
+    struct zone_node *nodes;
+    struct zone_set *sets;
+    uint32_t node_count, set_count;
+    uint32_t *table; /* 1 + node index */
+    uint32_t table_mask;
+    uint64_t records, bytes;
+    bool is_signed; /* NSEC at the apex */
+};
+
+const struct zone_node *zone_find(const struct zone *z, const uint8_t *name);
+/* Deepest existing ancestor (or the node itself); name is at or below the origin. */
+const struct zone_node *zone_encloser(const struct zone *z, const uint8_t *name);
+/* The node itself or the one before it in canonical order that owns a set of `type`. NULL: none. */
+const struct zone_node *zone_previous(const struct zone *z, const uint8_t *name, uint16_t type);
+bool zone_node_get(const struct zone *z, const struct zone_node *n, uint16_t type, uint16_t covers,
+                   struct dns_rrset *set);
+uint32_t zone_index(const struct zone *z, const struct zone_node *n);
+
+/* Names, order and place of one record while a zone is built. */
+struct zone_raw {
+    const uint8_t *name;
+    const uint8_t *key; /* canonical order by memcmp */
+    const uint8_t *rdata;
+    uint32_t ttl, order;
+    uint16_t key_len, rdlen, type, covers;
+    uint32_t line;
+};
+/* authority/zonecheck.c: adds errors and warnings; true when the zone may be served. */
+bool zone_check(const struct zone *z, const char *file, struct diag_list *diags);
+
+#endif
