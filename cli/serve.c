@@ -1,0 +1,112 @@
+/* cli/serve.c: run, lab, check. */
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/engine.h"
+#include "daemon/server.h"
+#include "daemon/snapshot.h"
+#include "lab/exhibits.h"
+#include "lab/lab.h"
+#include "verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int load(struct config **c, const char *path, struct diag_list *diags)
+{
+    return path ? config_load(c, path, diags)
+                : config_load_mem(c, "built-in configuration", "", 0, diags);
+}
+
+int verb_run(int argc, char **argv)
+{
+    const char *path = NULL;
+    struct diag_list diags;
+    struct config *c = NULL;
+    struct server *s = NULL;
+    for (int i = 0; i < argc; i++) {
+        if ((!strcmp(argv[i], "-c") || !strcmp(argv[i], "--config")) && i + 1 < argc) {
+            path = argv[++i];
+        } else {
+            fprintf(stderr, "waypost run: what is \"%s\"? usage: waypost run [-c FILE]\n", argv[i]);
+            return EXIT_USAGE;
+        }
+    }
+    diag_init(&diags);
+    int err = load(&c, path, &diags);
+    err = err ? err : server_start(&s, c, path, &diags);
+    diag_print(&diags, stderr, isatty(STDERR_FILENO));
+    diag_fini(&diags);
+    if (err)
+        return err == ERR_SYNTAX || err == ERR_INVALID ? EXIT_CONFIG : EXIT_CANNOT;
+    server_print_status(s, stderr);
+    log_notice("server", "ready");
+    server_run(s);
+    server_free(s);
+    return EXIT_POSITIVE;
+}
+
+int verb_lab(int argc, char **argv)
+{
+    char zones[4096] = "";
+    bool stay = isatty(STDOUT_FILENO), json = false, list = false;
+    for (int i = 0; i < argc; i++) {
+        if (!strcmp(argv[i], "list"))
+            list = true;
+        else if (!strcmp(argv[i], "tour"))
+            stay = false;
+        else if (!strcmp(argv[i], "up"))
+            stay = true;
+        else if (!strcmp(argv[i], "--json"))
+            json = true;
+        else if (!strcmp(argv[i], "--zones") && i + 1 < argc)
+            snprintf(zones, sizeof zones, "%s", argv[++i]);
+        else {
+            fprintf(stderr,
+                    "waypost lab: what is \"%s\"? usage: waypost lab [up | tour | list [--json]] "
+                    "[--zones DIR]\n",
+                    argv[i]);
+            return EXIT_USAGE;
+        }
+    }
+    if (list) {
+        lab_print_exhibits(stdout, json);
+        return EXIT_POSITIVE;
+    }
+    if (!*zones && !lab_find_zones(zones, sizeof zones)) {
+        fputs("waypost lab: the lab's zones are not beside the program; name their folder with "
+              "--zones DIR\n",
+              stderr);
+        return EXIT_CANNOT;
+    }
+    return lab_run(zones, stay);
+}
+
+int verb_check(int argc, char **argv)
+{
+    struct diag_list diags;
+    struct config *c = NULL;
+    struct snapshot *snap = NULL;
+    struct engine engine;
+    unsigned zone_errors = 0;
+    if (argc != 1) {
+        fputs("usage: waypost check FILE\n", stderr);
+        return EXIT_USAGE;
+    }
+    diag_init(&diags);
+    int err = load(&c, argv[0], &diags);
+    if (!err) {
+        engine_init(&engine, c, &diags);
+        err = snapshot_build(&snap, c, NULL, &diags, &zone_errors);
+        engine_free(&engine);
+    }
+    diag_print(&diags, stderr, isatty(STDERR_FILENO));
+    if (!err && !diags.errors && !zone_errors)
+        printf("%s: ok, %u listeners, %u zones\n", argv[0], snap->listener_count,
+               zonedb_count(snap->zones));
+    bool bad = err || diags.errors || zone_errors;
+    if (snap)
+        part_unref(&snap->part);
+    diag_fini(&diags);
+    return bad ? EXIT_CONFIG : EXIT_POSITIVE;
+}

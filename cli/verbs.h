@@ -1,0 +1,15 @@
+/* cli/verbs.h: one function per verb; each gets the words behind its name and returns the exit
+ * code. 0 positive, 1 negative, 2 wrong usage, 3 invalid configuration, 4 cannot, 5 no answer. */
+#ifndef WAYPOST_CLI_VERBS_H
+#define WAYPOST_CLI_VERBS_H
+
+enum { EXIT_POSITIVE, EXIT_NEGATIVE, EXIT_USAGE, EXIT_CONFIG, EXIT_CANNOT, EXIT_NO_ANSWER };
+
+int verb_run(int argc, char **argv);
+int verb_lab(int argc, char **argv);
+int verb_trace(int argc, char **argv);
+int verb_check(int argc, char **argv);
+int verb_zone(int argc, char **argv);
+int verb_config(int argc, char **argv);
+
+#endif

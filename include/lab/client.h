@@ -1,0 +1,21 @@
+/* lab/client.h: a small stub client for the tour: one question, UDP, TCP when truncated.
+ * Threads: any; blocking. */
+#ifndef WAYPOST_LAB_CLIENT_H
+#define WAYPOST_LAB_CLIENT_H
+
+#include "base/arena.h"
+#include "dns/msg_parse.h"
+
+#include <stdbool.h>
+
+struct lab_reply {
+    struct dns_msg msg; /* in the caller's arena */
+    bool tcp;
+    int64_t took_us;
+};
+
+/* RD set, EDNS 1232. 0; ERR_TIMEOUT, ERR_UNREACHABLE, ERR_FORMAT and what sockets say. */
+int lab_ask(const struct addr *server, const char *name, const char *type, struct arena *a,
+            struct lab_reply *reply);
+
+#endif

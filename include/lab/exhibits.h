@@ -1,0 +1,23 @@
+/* lab/exhibits.h: the names of the small Internet that are worth asking for, with what must come
+ * back. The tour and the tests read this table; `waypost lab list` prints it. Threads: constant. */
+#ifndef WAYPOST_LAB_EXHIBITS_H
+#define WAYPOST_LAB_EXHIBITS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct exhibit {
+    const char *title;
+    const char *name, *type;
+    const char *rcode;
+    const char *answer;   /* RDATA of the last answer record; NULL: no answer records */
+    const char *ede_text; /* part of an extended error's text, or NULL */
+    const char *shows;    /* one sentence */
+};
+
+extern const struct exhibit lab_exhibits[];
+extern const unsigned lab_exhibit_count;
+
+void lab_print_exhibits(FILE *out, int json);
+
+#endif

@@ -1,0 +1,19 @@
+/* lab/lab.h: the small Internet on one machine, started, walked and shown.
+ * Threads: lab_run uses the calling thread for the server and one more for the tour. */
+#ifndef WAYPOST_LAB_LAB_H
+#define WAYPOST_LAB_LAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* zones: folder with lab.yaml. stay: keep running after the tour until a signal. Returns the exit
+ * code: 0, 1 (a claim of the tour failed), 3, 4. */
+int lab_run(const char *zones, bool stay);
+/* The folder with the lab's zones: beside the program, in the sources, or installed. False:
+ * nowhere. */
+bool lab_find_zones(char *out, size_t cap);
+/* Path of a running lab's configuration, from its descriptor in the runtime directory; false when
+ * none runs. */
+bool lab_running(char *config, size_t cap);
+
+#endif

@@ -1,0 +1,229 @@
+#include "lab/lab.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "daemon/server.h"
+#include "dns/rdata.h"
+#include "lab/client.h"
+#include "lab/exhibits.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#ifndef WAYPOST_ZONES
+#define WAYPOST_ZONES "/usr/share/waypost/zones"
+#endif
+
+/* ---- files ---- */
+
+static bool has_lab(const char *folder)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/lab.yaml", folder);
+    return access(path, R_OK) == 0;
+}
+
+bool lab_find_zones(char *out, size_t cap)
+{
+    static const char *const beside[] = {"/zones/lab", "/../zones/lab", "/../../zones/lab",
+                                         "/../share/waypost/zones/lab"};
+    char exe[4096];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    exe[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(exe, '/');
+    if (slash)
+        *slash = 0;
+    for (size_t i = 0; slash && i < sizeof beside / sizeof *beside; i++) {
+        snprintf(out, cap, "%s%s", exe, beside[i]);
+        if (has_lab(out))
+            return true;
+    }
+    snprintf(out, cap, "%s/lab", WAYPOST_ZONES);
+    return has_lab(out);
+}
+
+/* In a folder that is ours alone: what lies in /tmp under a guessable name could be anybody's. */
+static bool descriptor_path(char *out, size_t cap, bool make)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    char dir[3000];
+    struct stat st;
+    if (runtime && *runtime == '/')
+        snprintf(dir, sizeof dir, "%s/waypost", runtime);
+    else if (geteuid() == 0)
+        snprintf(dir, sizeof dir, "/run/waypost");
+    else
+        snprintf(dir, sizeof dir, "/tmp/waypost-%u", (unsigned)geteuid());
+    if (make)
+        mkdir(dir, 0700);
+    snprintf(out, cap, "%s/lab", dir);
+    return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+static void write_descriptor(const char *config)
+{
+    char path[4096], full[4096];
+    if (!descriptor_path(path, sizeof path, true) || !realpath(config, full))
+        return;
+    FILE *f = fopen(path, "we");
+    if (f) {
+        fprintf(f, "%ld\n%s\n", (long)getpid(), full);
+        fclose(f);
+    }
+}
+
+bool lab_running(char *config, size_t cap)
+{
+    char path[4096];
+    long pid = 0;
+    bool found = false;
+    FILE *f = descriptor_path(path, sizeof path, false) ? fopen(path, "re") : NULL;
+    if (!f)
+        return false;
+    if (fscanf(f, "%ld\n", &pid) == 1 && fgets(config, (int)cap, f)) {
+        config[strcspn(config, "\n")] = 0;
+        found = pid > 1 && kill((pid_t)pid, 0) == 0;
+    }
+    fclose(f);
+    return found;
+}
+
+static void remove_descriptor(void)
+{
+    char path[4096];
+    if (descriptor_path(path, sizeof path, false))
+        unlink(path);
+}
+
+/* ---- the tour ---- */
+
+struct tour {
+    struct server *server;
+    struct addr resolver;
+    bool stay;
+    unsigned failed;
+    _Atomic bool over;
+};
+
+static const char *last_answer(const struct dns_msg *m, struct arena *a)
+{
+    const struct dns_rr *last = NULL;
+    for (unsigned i = 0; i < m->rr_count; i++)
+        if (m->rrs[i].section == DNS_SECTION_ANSWER)
+            last = &m->rrs[i];
+    if (!last)
+        return NULL;
+    size_t cap = 4u * last->rdlen + 64;
+    char *text = arena_alloc(a, cap);
+    return text && dns_rdata_print(last->type, last->rdata, last->rdlen, text, cap) >= 0 ? text
+                                                                                         : NULL;
+}
+
+/* NULL, or what is not as the exhibit says. */
+static const char *check_reply(const struct exhibit *e, const struct dns_msg *m, const char *answer,
+                               struct arena *a)
+{
+    char rcode[16];
+    dns_rcode_print(m->rcode, rcode);
+    if (strcmp(rcode, e->rcode) != 0)
+        return arena_printf(a, "expected %s, got %s", e->rcode, rcode);
+    if (!e->answer != !answer || (answer && strcmp(answer, e->answer) != 0))
+        return arena_printf(a, "expected %s, got %s", e->answer ? e->answer : "no answer",
+                            answer ? answer : "none");
+    bool found = !e->ede_text;
+    for (unsigned i = 0; i < m->edns.ede_count && !found; i++)
+        found = !*e->ede_text ||
+                (m->edns.ede[i].text_len && memmem(m->edns.ede[i].text, m->edns.ede[i].text_len,
+                                                   e->ede_text, strlen(e->ede_text)));
+    return found ? NULL : arena_printf(a, "no extended error \"%s\"", e->ede_text);
+}
+
+static void show_exhibit(struct tour *t, unsigned n, const struct exhibit *e, const char *note)
+{
+    struct arena a;
+    struct lab_reply reply;
+    const char *answer = NULL, *wrong;
+    arena_init(&a, 16384, 0);
+    int err = lab_ask(&t->resolver, e->name, e->type, &a, &reply);
+    if (err) {
+        wrong = err_text(err);
+        reply.took_us = 0;
+        reply.tcp = false;
+    } else {
+        answer = last_answer(&reply.msg, &a);
+        wrong = check_reply(e, &reply.msg, answer, &a);
+    }
+    printf("%3u  %-19s %-20s %-4s  %-9s %-18s %8.1f ms%s%s%s%s\n", n, note ? note : e->title,
+           e->name, e->type, e->rcode,
+           wrong    ? ""
+           : answer ? answer
+                    : "-",
+           (double)reply.took_us / 1000, !err && reply.tcp ? "  tcp" : "",
+           wrong ? "   WRONG: " : "", wrong ? wrong : "", "");
+    t->failed += wrong != NULL;
+    arena_fini(&a);
+}
+
+static void tour_thread(void *arg)
+{
+    struct tour *t = arg;
+    printf("\ntour (%u steps)\n", lab_exhibit_count + 1);
+    for (unsigned i = 0; i < lab_exhibit_count; i++)
+        show_exhibit(t, i + 1, &lab_exhibits[i], NULL);
+    show_exhibit(t, lab_exhibit_count + 1, &lab_exhibits[0], "ask again: cached");
+    if (t->failed)
+        printf("\n%u of %u claims failed\n", t->failed, lab_exhibit_count + 1);
+    else
+        printf("\nall %u claims hold\n", lab_exhibit_count + 1);
+    if (t->stay)
+        printf("\nTry:\n  waypost trace www.shop.test       every hop\n  waypost lab list          "
+               "        all exhibits\n"
+               "  dig -p 5300 @127.0.0.1 www.shop.test\nCtrl-C stops and removes everything.\n");
+    fflush(stdout);
+    atomic_store(&t->over, true);
+    if (!t->stay)
+        server_stop(t->server);
+}
+
+int lab_run(const char *zones, bool stay)
+{
+    char path[4200];
+    struct diag_list diags;
+    struct config *c = NULL;
+    struct tour t = {.stay = stay};
+    diag_init(&diags);
+    snprintf(path, sizeof path, "%s/lab.yaml", zones);
+    int err = config_load(&c, path, &diags);
+    unsigned listeners = c ? config_items(c, "listen") : 0;
+    for (unsigned i = 0; i < listeners; i++) {
+        const struct config_node *item = config_item(c, "listen", i);
+        const char *role = config_text_at(c, item, "listen[].role", 0);
+        if (role && !strcmp(role, "resolver"))
+            t.resolver = config_addr(c, item, "listen[].address",
+                                     (uint16_t)config_int(c, item, "listen[].port"));
+    }
+    err = err ? err : server_start(&t.server, c, path, &diags);
+    diag_print(&diags, stderr, isatty(STDERR_FILENO));
+    diag_fini(&diags);
+    if (err)
+        return err == ERR_INVALID || err == ERR_SYNTAX ? 3 : 4;
+    printf("waypost lab: a small Internet on this machine (no outside traffic)\n\n");
+    server_print_status(t.server, stdout);
+    fflush(stdout);
+    write_descriptor(path);
+    uv_thread_t thread;
+    if (uv_thread_create(&thread, tour_thread, &t)) {
+        server_free(t.server);
+        return 4;
+    }
+    server_run(t.server);
+    uv_thread_join(&thread);
+    remove_descriptor();
+    server_free(t.server);
+    return t.failed ? 1 : 0;
+}
