@@ -129,6 +129,10 @@ static unsigned look_up(struct iter *it, struct cut_ns *ns, bool *stop)
     if (!v4 && !v6)
         return 0;
     uint16_t type = v4 ? DNS_TYPE_A : DNS_TYPE_AAAA;
+    if (dns_name_is_sub(ns->name, it->cut.zone)) { /* only these very servers could tell */
+        ns->asked = CUT_ASKED_A | CUT_ASKED_AAAA;
+        return 0;
+    }
     bool again = ns->asked != 0; /* a second type of a name already paid for */
     ns->asked |= v4 ? CUT_ASKED_A : CUT_ASKED_AAAA;
     if (is_cycle(it, ns->name, type)) {

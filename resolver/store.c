@@ -79,7 +79,7 @@ void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type
                const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank)
 {
     struct cache_entry e = {.set = *set, .rank = rank, .ede = 0xffff};
-    if (dns_type_is_meta(type))
+    if (type && dns_type_is_meta(type)) /* 0: the whole name (NXDOMAIN) */
         return;
     if (sigs)
         e.sigs = *sigs;
