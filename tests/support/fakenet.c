@@ -144,6 +144,7 @@ static void by_zone(struct says *x, const struct fakenet_zone *z, const uint8_t 
             return;
         }
         if (put_set(x, DNS_SECTION_ANSWER, z, name, type)) {
+            put_set(x, DNS_SECTION_ANSWER, z, name, DNS_TYPE_RRSIG); /* one a name, at most */
             if (type == DNS_TYPE_NS)
                 referral(x, z, name);
             return;
@@ -293,6 +294,8 @@ static int fake_send(struct transport *t, struct transport_attempt *a)
         memset(reply + len, 0xff, 7);
         len += 7;
     }
+    if (n->mutate)
+        len = n->mutate(n, reply, len);
     if (!misbehave(n, s, a, reply, len, at))
         schedule(n, a, at, TRANSPORT_REPLY, reply, len, 0);
     free(reply);

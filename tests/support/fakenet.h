@@ -59,7 +59,9 @@ struct fakenet {
     unsigned server_count;
     struct fakenet_server servers[FAKENET_SERVERS];
     unsigned sent, sent_tcp;
-    bool verbose;
+    /* Called with every reply before it leaves; may change it. */
+    size_t (*mutate)(struct fakenet *n, uint8_t *reply, size_t len);
+    uint64_t mutate_state;
 };
 
 void fakenet_init(struct fakenet *n);
