@@ -289,7 +289,10 @@ static void on_reply(struct attempt *a, const uint8_t *packet, size_t len)
     }
     it->from = a;
     it->class = CLASS_COUNT;
-    const uint8_t *copy = arena_dup(&k->arena, packet, len);
+    uint8_t *copy = arena_dup(&k->arena, packet, len);
+    /* The reply echoed our case pattern, and names in it may point there: take the pattern out. */
+    if (copy && len >= DNS_HEADER_LEN + dns_name_len(it->sent_name))
+        dns_name_copy(copy + DNS_HEADER_LEN, it->sent_name);
     if (!copy || dns_msg_parse(&it->msg, copy, len, &k->arena, REPLY_RRS_MAX)) {
         memset(&it->msg, 0, sizeof it->msg);
         it->class = CLASS_MALFORMED;

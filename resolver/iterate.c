@@ -162,11 +162,15 @@ void walk_run(struct walk *k)
         walk_end(k);
 }
 
-/* What could not be resolved is remembered, and why it could not is said (RFC 8914, RFC 9520). */
+/* What could not be resolved is remembered, and why it could not is said (RFC 8914, RFC 9520). A
+ * name server's name that failed only because this client's pools were empty, or because this very
+ * walk was waiting for it, is not: its next client may have more luck, and nobody shall be able to
+ * make a stranger's name fail. */
 enum iter_next step_finish(struct iter *it)
 {
     if (it->failed) {
-        if (!it->from_memory)
+        bool ours = it->parent && (it->looped || !it->fail || it->walk->ede_count);
+        if (!it->from_memory && !ours)
             store_failure(it);
         if (it->fail && !it->parent)
             walk_ede(it->walk, it->fail_code, it->fail);

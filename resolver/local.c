@@ -17,6 +17,7 @@ struct entry {
 struct local {
     struct entry *at;
     unsigned count, cap;
+    bool has_special;
     const struct resolver_forward *forward;
     unsigned forward_count;
     struct arena *arena;
@@ -104,6 +105,7 @@ struct local *local_new(const struct resolver_options *o, struct arena *a)
     l->cap = o->local_count + 128;
     l->forward = o->forward;
     l->forward_count = o->forward_count;
+    l->has_special = o->special_zones;
     l->at = ARENA_ARRAY(a, struct entry, l->cap);
     if (!l->at)
         return NULL;
@@ -184,9 +186,13 @@ static void collect(const struct local *l, const uint8_t *name, uint16_t type, s
 bool local_find(const struct local *l, const uint8_t *name, uint16_t type, struct arena *a,
                 struct local_answer *out)
 {
+    static const uint8_t localhost[] = "\11localhost";
     const struct entry *best = NULL;
+    const uint8_t *asked = name;
     bool exists = false;
     memset(out, 0, sizeof *out);
+    if (l->has_special && dns_name_is_sub(name, localhost))
+        name = localhost; /* RFC 6761 6.3: all names below it mean the same addresses */
     for (unsigned i = 0; i < l->count; i++) {
         const struct entry *e = &l->at[i];
         if (!dns_name_is_sub(name, e->name) || is_forwarded(l, e, name))
@@ -205,6 +211,7 @@ bool local_find(const struct local *l, const uint8_t *name, uint16_t type, struc
             collect(l, name, DNS_TYPE_CNAME, a, &out->set);
         if (!out->set.count)
             make_soa(out, best ? best->name : name, a);
+        out->set.owner = asked;
         return true;
     }
     out->action = best->l.action == LOCAL_REFUSE   ? "refuse"

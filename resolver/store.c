@@ -113,7 +113,7 @@ void store_failure(struct iter *it)
     memset(&e, 0, sizeof e);
     memset(&old, 0, sizeof old);
     uint32_t interval = FAILURE_MIN_S;
-    if (it->walk->w->transport == NULL || it->walk->cache_only)
+    if (it->walk->cache_only)
         return;
     if (cache_get(r->cache, &key, resolver_now_s(r), &it->walk->arena, &old))
         interval = old.ttl_stored < FAILURE_MAX_S ? old.ttl_stored : FAILURE_MAX_S;

@@ -26,7 +26,8 @@ static void schedule(struct fakenet *n, struct transport_attempt *a, int64_t at_
 {
     struct event *e = malloc(sizeof *e + len);
     *e = (struct event){.a = a, .at_us = at_us, .what = what, .err = err, .len = len};
-    memcpy(e->packet, packet, len);
+    if (len)
+        memcpy(e->packet, packet, len);
     struct list *at = n->events.next;
     while (at != &n->events && container_of(at, struct event, link)->at_us <= at_us)
         at = at->next;
