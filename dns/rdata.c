@@ -90,6 +90,17 @@ static int strings_len(const uint8_t *p, const uint8_t *end)
     return (int)(p - start);
 }
 
+/* RFC 8659 4.1: letters and digits. */
+static int tag_len(const uint8_t *p, const uint8_t *end)
+{
+    if (end - p < 2 || !*p || end - p < 1 + *p)
+        return ERR_FORMAT;
+    for (unsigned i = 1; i <= *p; i++)
+        if (!((p[i] >= '0' && p[i] <= '9') || ((p[i] | 0x20) >= 'a' && (p[i] | 0x20) <= 'z')))
+            return ERR_FORMAT;
+    return 1 + *p;
+}
+
 int rdata_field_len(enum rdata_field f, const uint8_t *p, const uint8_t *end)
 {
     static const uint8_t fixed[] = {
@@ -102,8 +113,8 @@ int rdata_field_len(enum rdata_field f, const uint8_t *p, const uint8_t *end)
     case NAMEL:
     case NAME:
         return dns_name_skip_plain(&c, &name) < 0 ? ERR_FORMAT : (int)rcur_pos(&c);
+    case FIELD_TAG: return tag_len(p, end);
     case STR:
-    case FIELD_TAG:
     case FIELD_SALT:
     case FIELD_HASH32:
         return end - p < 1 || end - p < 1 + *p ? ERR_FORMAT : 1 + *p;

@@ -396,6 +396,8 @@ int dns_rdata_parse(uint16_t type, const char *text, size_t len, const uint8_t *
     }
     if (!err && s.why)
         err = ERR_SYNTAX;
+    if (!err && !w.err && row && dns_rdata_check(type, out, wcur_len(&w)))
+        err = scan_fail(&s, text, "the data does not suit the type", ERR_FORMAT);
     if (!err && w.err)
         err = scan_fail(&s, text, "the record is too long", w.err);
     *bad = s.where ? (size_t)(s.where - text) : 0;

@@ -1,0 +1,119 @@
+/* Master files: what is read, and what is said about mistakes, with their places. */
+#include "base/err.h"
+#include "dns/name.h"
+#include "dns/rdata.h"
+#include "dns/type.h"
+#include "dns/zonefile.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct sheet {
+    char text[4096];
+    size_t len;
+};
+
+static int on_record(void *arg, const struct zonefile_rr *rr)
+{
+    struct sheet *s = arg;
+    char owner[DNS_NAME_TEXT_MAX], type[16], rdata[1024];
+    dns_name_print(rr->owner, owner);
+    dns_rdata_print(rr->type, rr->rdata, rr->rdlen, rdata, sizeof rdata);
+    s->len += (size_t)snprintf(s->text + s->len, sizeof s->text - s->len, "%s %u %s %s|", owner,
+                               rr->ttl, dns_type_print(rr->type, type), rdata);
+    return 0;
+}
+
+static const struct {
+    const char *label, *text, *want, *error; /* error: part of what is said, NULL: nothing may be */
+} rows[] = {
+    {"owner, TTL, class", "a 60 IN A 192.0.2.1\n", "a.example. 60 A 192.0.2.1|", NULL},
+    {"class before TTL", "a IN 60 A 192.0.2.1\n", "a.example. 60 A 192.0.2.1|", NULL},
+    {"$TTL with units", "$TTL 1h30m\na A 192.0.2.1\n", "a.example. 5400 A 192.0.2.1|", NULL},
+    {"the last TTL goes on", "a 60 A 192.0.2.1\nb A 192.0.2.2\n",
+     "a.example. 60 A 192.0.2.1|b.example. 60 A 192.0.2.2|", NULL},
+    {"blank owner", "a 60 A 192.0.2.1\n  A 192.0.2.2\n",
+     "a.example. 60 A 192.0.2.1|a.example. 60 A 192.0.2.2|", NULL},
+    {"@ and absolute", "@ 1 NS a.b.\n", "example. 1 NS a.b.|", NULL},
+    {"$ORIGIN", "$ORIGIN sub\na 1 A 192.0.2.1\n", "a.sub.example. 1 A 192.0.2.1|", NULL},
+    {"parentheses and comments", "@ 1 SOA a b ( 1 ; serial\n 2 3\n 4 5 ) ; end\n",
+     "example. 1 SOA a.example. b.example. 1 2 3 4 5|", NULL},
+    {"quoted semicolon", "a 1 TXT \"x;y\" ; z\n", "a.example. 1 TXT \"x;y\"|", NULL},
+    {"SOA minimum is the TTL", "@ SOA a b 1 2 3 4 77\nx A 192.0.2.1\n",
+     "example. 77 SOA a.example. b.example. 1 2 3 4 77|x.example. 77 A 192.0.2.1|", NULL},
+    {"$GENERATE", "$TTL 5\n$GENERATE 1-5/2 h-${10,3,x} A 192.0.2.$\n",
+     "h-00b.example. 5 A 192.0.2.1|h-00d.example. 5 A 192.0.2.3|h-00f.example. 5 A 192.0.2.5|",
+     NULL},
+    {"no newline at the end", "a 1 A 192.0.2.1", "a.example. 1 A 192.0.2.1|", NULL},
+    {"carriage returns", "a 1 A 192.0.2.1\r\n", "a.example. 1 A 192.0.2.1|", NULL},
+    {"RFC 3597", "a 1 TYPE65280 \\# 2 0102\n", "a.example. 1 TYPE65280 \\# 2 0102|", NULL},
+    {"place of a bad address", "a 1 A 192.0.2.1\nb 1 A 192.0.2.x\n", "a.example. 1 A 192.0.2.1|",
+     "t:2:7: error: not an IPv4 address"},
+    {"place inside parentheses", "@ 1 SOA a b (\n 1 2\n x 4 5 )\n", "",
+     "t:3:2: error: expected a time"},
+    {"unknown type", "a 1 NOTYPE x\n", "", "t:1:5: error: unknown record type"},
+    {"no TTL", "a A 192.0.2.1\n", "", "no TTL: write $TTL at the top"},
+    {"no owner", " 1 A 192.0.2.1\n", "", "the first record needs an owner"},
+    {"open parenthesis", "a 1 TXT ( x\n", "", "a parenthesis is not closed"},
+    {"closed too often", "a 1 TXT x )\n", "", "t:1:11: error: a parenthesis closes"},
+    {"unknown directive", "$FOO x\n", "", "t:1:1: error: unknown directive"},
+    {"meta type", "a 1 ANY x\n", "", "this type cannot be in a zone"},
+    {"reading goes on", "a 1 A x\nb 1 A y\nc 1 A 192.0.2.3\n", "c.example. 1 A 192.0.2.3|",
+     "t:2:7: error"},
+    {"$INCLUDE of nothing", "$INCLUDE /nonexistent/file\n", "",
+     "/nonexistent/file: error: cannot be read: not found"},
+    {"$GENERATE range", "$GENERATE 5-1 a A 192.0.2.$\n", "", "not a range"},
+};
+
+static void reads(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct zonefile_options o = {
+            .origin = (const uint8_t *)"\7example", .default_ttl = UINT32_MAX, .include_depth = 8};
+        struct diag_list d;
+        struct sheet s = {"", 0};
+        char *said = NULL;
+        size_t said_len;
+        diag_init(&d);
+        int err = zonefile_read_mem("t", rows[i].text, strlen(rows[i].text), &o, on_record, &s, &d);
+        FILE *f = open_memstream(&said, &said_len);
+        diag_print(&d, f, 0);
+        fclose(f);
+        if (strcmp(s.text, rows[i].want) != 0 || (err != 0) != (rows[i].error != NULL) ||
+            (rows[i].error && !strstr(said, rows[i].error)))
+            fail_msg("%s: %s\n\"%s\"\n%s", rows[i].label, err_name(err), s.text, said);
+        free(said);
+        diag_fini(&d);
+    }
+}
+
+static void times(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int err;
+        uint32_t want;
+    } ttls[] = {{"0", 0, 0},           {"300", 0, 300},
+                {"1h", 0, 3600},       {"1w2d3h4m5s", 0, 788645},
+                {"", ERR_SYNTAX, 0},   {"h", ERR_SYNTAX, 0},
+                {"1x", ERR_SYNTAX, 0}, {"99999999999", ERR_RANGE, 0}};
+    for (size_t i = 0; i < sizeof ttls / sizeof *ttls; i++) {
+        uint32_t v = 0;
+        int err = zonefile_ttl(ttls[i].text, strlen(ttls[i].text), &v);
+        if (err != ttls[i].err || v != ttls[i].want)
+            fail_msg("\"%s\": %d %u", ttls[i].text, err, v);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reads), cmocka_unit_test(times)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
