@@ -102,7 +102,7 @@ int zonedb_add(struct zonedb *db, const uint8_t *origin, struct zone *z, zonedb_
         twin = find_origin(db, origin);
     }
     uint8_t *copy = malloc(dns_name_len(origin));
-    if (!copy)
+    if (!copy || !db->entries)
         return ERR_NOMEM;
     dns_name_lower(copy, origin);
     db->entries[db->count] =

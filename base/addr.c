@@ -92,7 +92,7 @@ const char *addr_print(const struct addr *a, char *out)
     size_t len;
     const uint8_t *ip = addr_bytes(a, &len);
     if (!a->family || !inet_ntop(len == 4 ? AF_INET : AF_INET6, ip, out, ADDR_TEXT_MAX))
-        return strcpy(out, "-");
+        return strcpy(out, "-"); /* ADDR_TEXT_MAX is the contract */
     if (a->scope) {
         size_t n = strlen(out);
         snprintf(out + n, ADDR_TEXT_MAX - n, "%%%u", a->scope);

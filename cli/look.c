@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "dns/name.h"
-#include "verbs.h"
+#include "verbs_priv.h"
 
 #include <stdio.h>
 #include <string.h>

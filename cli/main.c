@@ -1,5 +1,5 @@
 /* cli/main.c: the table of verbs. */
-#include "verbs.h"
+#include "verbs_priv.h"
 
 #include <signal.h>
 #include <stdio.h>

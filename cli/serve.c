@@ -6,7 +6,7 @@
 #include "daemon/snapshot.h"
 #include "lab/exhibits.h"
 #include "lab/lab.h"
-#include "verbs.h"
+#include "verbs_priv.h"
 
 #include <stdio.h>
 #include <string.h>

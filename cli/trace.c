@@ -8,8 +8,8 @@
 #include "lab/lab.h"
 #include "net/counters.h"
 #include "net/upstream.h"
-#include "trace_text.h"
-#include "verbs.h"
+#include "trace_text_priv.h"
+#include "verbs_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "trace_text.h"
+#include "trace_text_priv.h"
 
 #include "base/err.h"
 
@@ -25,7 +25,8 @@ static int int_of(const json_t *o, const char *key)
 static void print_attempt(const json_t *a, FILE *out)
 {
     const char *outcome = text_of(a, "outcome");
-    fprintf(out, "  │    try %d   %s  %s  rto %d ms", int_of(a, "n"), text_of(a, "transport"), text_of(a, "server"), int_of(a, "rto_ms"));
+    fprintf(out, "  │    try %d   %s  %s  rto %d ms", int_of(a, "n"), text_of(a, "transport"),
+            text_of(a, "server"), int_of(a, "rto_ms"));
     if (json_object_get(a, "rtt_ms"))
         fprintf(out, "  → %.1f ms, %d octets", number_of(a, "rtt_ms"), int_of(a, "size"));
     if (strcmp(outcome, "reply") != 0)
@@ -35,14 +36,17 @@ static void print_attempt(const json_t *a, FILE *out)
 
 static double hop_ms(const json_t *hop)
 {
-    const json_t *attempts = json_object_get(hop, "attempts"), *last = json_array_get(attempts, json_array_size(attempts) - 1);
+    const json_t *attempts = json_object_get(hop, "attempts"),
+                 *last = json_array_get(attempts, json_array_size(attempts) - 1);
     const json_t *first = json_array_get(attempts, 0);
-    return first ? number_of(last, "at_ms") - number_of(first, "at_ms") + number_of(last, "rtt_ms") : 0;
+    return first ? number_of(last, "at_ms") - number_of(first, "at_ms") + number_of(last, "rtt_ms")
+                 : 0;
 }
 
 static const char *hop_sign(const json_t *hop)
 {
-    static const char *const good[] = {"referral", "answer", "cname", "alias", "dname", "nodata", "nxdomain"};
+    static const char *const good[] = {"referral", "answer", "cname",   "alias",
+                                       "dname",    "nodata", "nxdomain"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         if (strcmp(text_of(hop, "class"), good[i]) == 0)
             return "●";
@@ -54,13 +58,16 @@ static void print_hop(const json_t *hop, FILE *out)
     size_t i;
     json_t *a;
     int depth = int_of(hop, "depth");
-    fprintf(out, "  %s %2d  %-16s %-18s %-20s %8.1f ms  %s%s%s\n", hop_sign(hop), int_of(hop, "seq"), text_of(hop, "zone"),
-        text_of(hop, "ns"), text_of(hop, "addr"), hop_ms(hop), text_of(hop, "class"), int_of(hop, "aa") ? " (aa)" : "",
-        strcmp(text_of(hop, "transport"), "tcp") == 0 ? " over tcp" : "");
+    fprintf(out, "  %s %2d  %-16s %-18s %-20s %8.1f ms  %s%s%s\n", hop_sign(hop),
+            int_of(hop, "seq"), text_of(hop, "zone"), text_of(hop, "ns"), text_of(hop, "addr"),
+            hop_ms(hop), text_of(hop, "class"), int_of(hop, "aa") ? " (aa)" : "",
+            strcmp(text_of(hop, "transport"), "tcp") == 0 ? " over tcp" : "");
     fprintf(out, "  │    asked   %s %s%s%s%s\n", text_of(hop, "qname"), text_of(hop, "qtype"),
-        int_of(hop, "minimised") ? "  (minimised)" : "", depth ? "  for " : "", depth ? text_of(hop, "reason") : "");
-    fprintf(out, "  │    why     cut from %s, server from %s, %d candidate%s: %s", text_of(hop, "cut_from"), text_of(hop, "origin"),
-        int_of(hop, "candidates"), int_of(hop, "candidates") == 1 ? "" : "s", text_of(hop, "why"));
+            int_of(hop, "minimised") ? "  (minimised)" : "", depth ? "  for " : "",
+            depth ? text_of(hop, "reason") : "");
+    fprintf(out, "  │    why     cut from %s, server from %s, %d candidate%s: %s",
+            text_of(hop, "cut_from"), text_of(hop, "origin"), int_of(hop, "candidates"),
+            int_of(hop, "candidates") == 1 ? "" : "s", text_of(hop, "why"));
     if (int_of(hop, "glue"))
         fprintf(out, ", glue %d", int_of(hop, "glue"));
     fputc('\n', out);
@@ -71,23 +78,29 @@ static void print_hop(const json_t *hop, FILE *out)
 static void print_head(const json_t *doc, FILE *out)
 {
     const json_t *q = json_object_get(doc, "question");
-    fprintf(out, "%s %s   %s   %d quer%s · %.1f ms\n\n", text_of(q, "name"), text_of(q, "type"), text_of(doc, "rcode"),
-        int_of(json_object_get(doc, "counts"), "queries"), int_of(json_object_get(doc, "counts"), "queries") == 1 ? "y" : "ies",
-        number_of(doc, "took_ms"));
+    fprintf(out, "%s %s   %s   %d quer%s · %.1f ms\n\n", text_of(q, "name"), text_of(q, "type"),
+            text_of(doc, "rcode"), int_of(json_object_get(doc, "counts"), "queries"),
+            int_of(json_object_get(doc, "counts"), "queries") == 1 ? "y" : "ies",
+            number_of(doc, "took_ms"));
 }
 
 static void print_tail(const json_t *doc, FILE *out)
 {
     size_t i;
     json_t *v;
-    const json_t *answer = json_object_get(doc, "answer"), *authority = json_object_get(doc, "authority");
-    const json_t *ede = json_object_get(doc, "ede"), *budget = json_object_get(doc, "budget"), *limits = json_object_get(doc, "limits");
+    const json_t *answer = json_object_get(doc, "answer"),
+                 *authority = json_object_get(doc, "authority");
+    const json_t *ede = json_object_get(doc, "ede"), *budget = json_object_get(doc, "budget"),
+                 *limits = json_object_get(doc, "limits");
     json_array_foreach(answer, i, v) fprintf(out, "  ▣  %s\n", json_string_value(v));
     if (!json_array_size(answer))
-        json_array_foreach(authority, i, v) fprintf(out, "  ▣  (no answer) %s\n", json_string_value(v));
-    json_array_foreach(ede, i, v) fprintf(out, "  !  extended error %d  %s\n", int_of(v, "code"), text_of(v, "text"));
-    fprintf(out, "\n  budget     queries %d, walk %d, server addresses %d, aliases %d, octets %d\n", int_of(budget, "total"), int_of(budget, "walk"),
-        int_of(budget, "ns_addr"), int_of(budget, "aliases"), int_of(budget, "bytes"));
+        json_array_foreach(authority, i, v)
+            fprintf(out, "  ▣  (no answer) %s\n", json_string_value(v));
+    json_array_foreach(ede, i, v)
+        fprintf(out, "  !  extended error %d  %s\n", int_of(v, "code"), text_of(v, "text"));
+    fprintf(out, "\n  budget     queries %d, walk %d, server addresses %d, aliases %d, octets %d\n",
+            int_of(budget, "total"), int_of(budget, "walk"), int_of(budget, "ns_addr"),
+            int_of(budget, "aliases"), int_of(budget, "bytes"));
     json_array_foreach(limits, i, v)
     {
         char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);

@@ -223,9 +223,9 @@ int tree_read(struct tree *t, const char *name, const char *text, size_t len,
         b.depth = 0;
         err = tree_node(&b, TREE_MAP, &none) ? 0 : ERR_NOMEM;
     }
-    if (!err && !b.failed && t->root->kind == TREE_SCALAR && !*t->root->text)
+    if (!err && !b.failed && t->root && t->root->kind == TREE_SCALAR && !*t->root->text)
         t->root->kind = TREE_MAP;
-    if (!err && !b.failed && t->root->kind != TREE_MAP)
+    if (!err && !b.failed && (!t->root || t->root->kind != TREE_MAP))
         tree_complain(&b, 1, 1, "start with: listen:", "the file must be a map of keys");
     return err ? err : b.failed ? ERR_SYNTAX : 0;
 }

@@ -153,7 +153,7 @@ int engine_init(struct engine *e, const struct config *c, struct diag_list *diag
     resolver_options_default(o);
     uint64_t bytes = (uint64_t)config_int(c, NULL, "resolver.cache.size");
     e->answers_bytes = bytes / 2;
-    o->cache_bytes = bytes - e->answers_bytes;
+    o->cache_bytes = bytes; /* the resolver takes its half */
     o->ttl_min_s = (uint32_t)(config_int(c, NULL, "resolver.cache.ttl.min") / 1000);
     o->ttl_max_s = (uint32_t)(config_int(c, NULL, "resolver.cache.ttl.max") / 1000);
     o->ttl_negative_max_s = (uint32_t)(config_int(c, NULL, "resolver.cache.ttl.negative") / 1000);

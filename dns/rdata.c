@@ -113,7 +113,8 @@ int rdata_field_len(enum rdata_field f, const uint8_t *p, const uint8_t *end)
     case NAMEL:
     case NAME:
         return dns_name_skip_plain(&c, &name) < 0 ? ERR_FORMAT : (int)rcur_pos(&c);
-    case FIELD_TAG: return tag_len(p, end);
+    case FIELD_TAG:
+        return tag_len(p, end);
     case STR:
     case FIELD_SALT:
     case FIELD_HASH32:

@@ -209,7 +209,7 @@ static int put_time(struct scan *s, const struct token *t, struct wcur *w)
 {
     char text[16];
     struct tm tm = {0};
-    uint32_t v;
+    uint32_t v = 0;
     if (t->len != 14) {
         int err = scan_number(s, t, UINT32_MAX, &v);
         wcur_u32(w, v);

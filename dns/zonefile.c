@@ -220,7 +220,7 @@ struct record {
 /* [TTL] [class] type, in either order. NULL or what is wrong at *at. */
 static const char *read_head(struct reader *r, size_t *pos, struct record *rec, const char **at)
 {
-    struct word w;
+    struct word w = {0};
     bool has_class = false;
     rec->cls = DNS_CLASS_IN;
     rec->has_ttl = false;
@@ -300,8 +300,8 @@ static int give_record(struct reader *r, const char *start, struct record *rec)
 static int read_record(struct reader *r, const char *start)
 {
     size_t pos = 0;
-    struct word w;
-    struct record rec;
+    struct word w = {0};
+    struct record rec = {0};
     const char *at = NULL, *wrong;
     if (!is_blank(r->text[0])) {
         next_word(r, &pos, &w);
@@ -459,7 +459,7 @@ static int include(struct reader *r, const char *start, size_t pos)
 static int directive(struct reader *r, const char *start)
 {
     size_t pos = 0;
-    struct word w, v;
+    struct word w = {0}, v = {0};
     next_word(r, &pos, &w);
     if (word_is(&w, "$GENERATE"))
         return generate(r, start, pos);
@@ -517,7 +517,7 @@ static int read_text(struct reader *r, const char *name, const char *text, size_
 
 static int load(const char *path, char **text, size_t *len)
 {
-    struct stat st;
+    struct stat st = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     int err = fd < 0 || fstat(fd, &st) ? err_of_errno(errno)
               : S_ISREG(st.st_mode)    ? 0

@@ -32,9 +32,9 @@ const struct exhibit lab_exhibits[] = {
      "The delegation names a server in another TLD: its address is looked up first."},
     {"half dead", "www.halfdead.test", "A", "NOERROR", "203.0.113.40", NULL,
      "One of two servers never answers."},
-    {"lame", "www.lame.test", "A", "SERVFAIL", NULL, "",
+    {"lame", "www.lame.test", "A", "SERVFAIL", NULL, "lame delegation",
      "The server that the delegation names does not serve the zone."},
-    {"cyclic", "www.loop-a.test", "A", "SERVFAIL", NULL, "",
+    {"cyclic", "www.loop-a.test", "A", "SERVFAIL", NULL, "name server loop",
      "Two zones whose servers are in each other."},
 };
 const unsigned lab_exhibit_count = sizeof lab_exhibits / sizeof *lab_exhibits;

@@ -222,7 +222,7 @@ int uconn_send(struct upstream *u, struct transport_attempt *a)
 {
     struct uconn *c = conn_find(u, &a->server);
     int err = c ? 0 : conn_open(u, &a->server, &c);
-    if (err)
+    if (err || !c)
         return err;
     err = conn_write(c, a); /* libuv holds it back until connected */
     if (err)

@@ -408,7 +408,7 @@ int cache_new(struct cache **out, uint64_t bytes, unsigned shards, uint64_t hash
         return ERR_NOMEM;
     memset(c, 0, size);
     c->limit = bytes;
-    c->shard_limit = bytes / shards;
+    c->shard_limit = bytes / (shards ? shards : 1);
     c->seed = hash_seed;
     uint32_t buckets = CACHE_GHOST_WAYS;
     while ((uint64_t)buckets * 2 * CACHE_BYTES_PER_BUCKET <= c->shard_limit && buckets < 1u << 30)

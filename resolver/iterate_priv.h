@@ -125,12 +125,13 @@ struct cut {
     struct cut_addr addrs[CUT_ADDRS_MAX];
 };
 
-#define ITER_MAP(X)                                                                           \
-    X(LOCAL, local)                                                                           \
-    X(CACHE, cache)                                                                           \
-    X(CUT, cut)                                                                               \
-    X(SELECT, select) X(SEND, send) X(WAIT, wait) X(CLASSIFY, classify) X(REFERRAL, referral) \
-        X(ALIAS, alias) X(ANSWER, answer) X(NEGATIVE, negative) X(LAME, lame) X(FINISH, finish)
+#define ITER_MAP(X)                                                                         \
+    X(LOCAL, local)                                                                         \
+    X(CACHE, cache)                                                                         \
+    X(CUT, cut)                                                                             \
+    X(SELECT, select)                                                                       \
+    X(SEND, send) X(WAIT, wait) X(CLASSIFY, classify) X(REFERRAL, referral) X(ALIAS, alias) \
+        X(ANSWER, answer) X(NEGATIVE, negative) X(LAME, lame) X(FINISH, finish)
 enum iter_state {
 #define ITER_ENUM(id, name) ITER_##id,
     ITER_MAP(ITER_ENUM)

@@ -39,7 +39,7 @@ static bool is_candidate(struct iter *it, struct cut_addr *a, bool dead, struct 
 static void choose(struct iter *it, bool dead, struct choice *c)
 {
     struct cut_addr *list[CUT_ADDRS_MAX];
-    uint32_t cost[CUT_ADDRS_MAX];
+    uint32_t cost[CUT_ADDRS_MAX] = {0};
     unsigned n = 0, near = 0, best = 0;
     struct rng *rng = it->walk->w->rng;
     memset(c, 0, sizeof *c);

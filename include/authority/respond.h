@@ -14,8 +14,8 @@ enum authority_result {
                            REFUSED) */
     AUTHORITY_DONE,     /* out holds the answer */
     AUTHORITY_LEAVES,   /* out holds the answer as it is, but it ends in an alias out of our zones
-                           (target) or in a   referral: a listener with both roles and RD=1 may have it
-                           completed by the resolver */
+                           (target) or in a   referral: a listener with both roles and RD=1 may have
+                           it   completed by the resolver */
 };
 
 struct authority_ask {

@@ -1,4 +1,4 @@
-/* cli/verbs.h: one function per verb; each gets the words behind its name and returns the exit
+/* cli/verbs_priv.h: one function per verb; each gets the words behind its name and returns the exit
  * code. 0 positive, 1 negative, 2 wrong usage, 3 invalid configuration, 4 cannot, 5 no answer. */
 #ifndef WAYPOST_CLI_VERBS_H
 #define WAYPOST_CLI_VERBS_H

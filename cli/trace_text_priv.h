@@ -1,4 +1,4 @@
-/* cli/trace_text.h: a trace document (resolver/trace.h) as people read it. */
+/* cli/trace_text_priv.h: a trace document (resolver/trace.h) as people read it. */
 #ifndef WAYPOST_CLI_TRACE_TEXT_H
 #define WAYPOST_CLI_TRACE_TEXT_H
 
