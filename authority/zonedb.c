@@ -102,8 +102,10 @@ int zonedb_add(struct zonedb *db, const uint8_t *origin, struct zone *z, zonedb_
         twin = find_origin(db, origin);
     }
     uint8_t *copy = malloc(dns_name_len(origin));
-    if (!copy || !db->entries)
+    if (!copy || !db->entries) {
+        free(copy);
         return ERR_NOMEM;
+    }
     dns_name_lower(copy, origin);
     db->entries[db->count] =
         (struct zonedb_entry){.origin = copy, .zone = z, .on = on, .next = twin ? twin->next : 0};

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Bad input: one clear message, the right exit code, and nothing lost.
+set -u
+fail() { echo "mistakes: $*" >&2; exit 1; }
+dir=$(mktemp -d)
+pid=
+trap '[ -n "$pid" ] && kill $pid 2>/dev/null; rm -rf "$dir"' EXIT
+expect() { # expect CODE TEXT COMMAND...
+    local code=$1 text=$2; shift 2
+    "$@" >"$dir/out" 2>&1; local got=$?
+    [ $got = "$code" ] || { cat "$dir/out"; fail "exit $got, expected $code: $*"; }
+    grep -qF -- "$text" "$dir/out" || { cat "$dir/out"; fail "no \"$text\": $*"; }
+}
+zone='$TTL 60
+@ SOA ns h 1 1 1 1 1
+@ NS ns
+ns A 127.0.0.1
+a A 192.0.2.1'
+printf '%s\n' "$zone" >"$dir/good.zone"
+printf '%s\nb A 192.0.2.x\n' "$zone" >"$dir/bad.zone"
+conf() { cat <<C
+listen: [ { address: 127.0.0.1, port: $1, role: authority } ]
+zones: [ { name: good.test, file: good.zone }, { name: bad.test, file: $2 } ]
+C
+}
+expect 2 'there is no verb' "$WAYPOST" fly
+expect 2 'usage' "$WAYPOST" trace
+expect 4 'cannot be read: not found' "$WAYPOST" run -c "$dir/nothing.yaml"
+printf 'resolver: { cach: {} }\n' >"$dir/typo.yaml"
+expect 3 'did you mean "cache"?' "$WAYPOST" check "$dir/typo.yaml"
+printf 'listen: [ { address: 0.0.0.0, port: 5399 } ]\n' >"$dir/open.yaml"
+expect 3 'open resolver' "$WAYPOST" check "$dir/open.yaml"
+printf 'resolver: { validate: yes }\n' >"$dir/unbuilt.yaml"
+expect 3 'not in this version' "$WAYPOST" check "$dir/unbuilt.yaml"
+printf 'listen: [ { address: 192.0.2.77, port: 5399 } ]\n' >"$dir/foreign.yaml"
+expect 4 'is this address on this machine?' "$WAYPOST" run -c "$dir/foreign.yaml"
+expect 3 'bad.zone:6:5: error: not an IPv4 address' "$WAYPOST" zone check bad.test "$dir/bad.zone"
+conf 5398 bad.zone >"$dir/conf.yaml"
+expect 3 'bad.zone:6:5' "$WAYPOST" check "$dir/conf.yaml"
+expect 0 'default: 64M' "$WAYPOST" config explain resolver.cache.size
+
+# A bad zone is answered SERVFAIL, the others are served; a reload with a bad configuration changes nothing.
+command -v dig >/dev/null || exit 0
+"$WAYPOST" run -c "$dir/conf.yaml" >"$dir/log" 2>&1 & pid=$!
+for _ in $(seq 100); do grep -q ready "$dir/log" && break; sleep 0.1; done
+ask() { dig -p 5398 @127.0.0.1 "$1" +norec +time=3 +tries=1; }
+ask a.good.test | grep -q 192.0.2.1 || fail "the good zone is not served"
+ask a.bad.test | grep -q SERVFAIL || fail "the bad zone is not SERVFAIL"
+cp "$dir/good.zone" "$dir/bad.zone"
+kill -HUP $pid; sleep 0.5
+ask a.bad.test | grep -q 192.0.2.1 || fail "the mended zone is not served"
+printf 'b A 192.0.2.x\n' >>"$dir/bad.zone"
+kill -HUP $pid; sleep 0.5
+ask a.bad.test | grep -q 192.0.2.1 || fail "the old version was not kept"
+printf 'nonsense: 1\n' >>"$dir/conf.yaml"
+kill -HUP $pid; sleep 0.5
+grep -q 'nothing was changed' "$dir/log" || fail "a bad configuration is not reported"
+ask a.good.test | grep -q 192.0.2.1 || fail "a bad configuration changed something"
+kill -TERM $pid; wait $pid || fail "the end was not status 0"
+pid=
+exit 0
