@@ -7,20 +7,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DNS_TYPE_MAP(X)                                                                           \
-    X(A, 1)                                                                                       \
-    X(NS, 2)                                                                                      \
-    X(MD, 3) X(MF, 4) X(CNAME, 5) X(SOA, 6) X(MB, 7) X(MG, 8) X(MR, 9) X(NULL, 10) X(PTR, 12)     \
-        X(HINFO, 13) X(MINFO, 14) X(MX, 15) X(TXT, 16) X(RP, 17) X(AFSDB, 18) X(X25, 19)          \
-            X(ISDN, 20) X(RT, 21) X(SIG, 24) X(KEY, 25) X(PX, 26) X(AAAA, 28) X(LOC, 29)          \
-                X(SRV, 33) X(NAPTR, 35) X(KX, 36) X(CERT, 37) X(DNAME, 39) X(OPT, 41) X(APL, 42)  \
-                    X(DS, 43) X(SSHFP, 44) X(IPSECKEY, 45) X(RRSIG, 46) X(NSEC, 47) X(DNSKEY, 48) \
-                        X(DHCID, 49) X(NSEC3, 50) X(NSEC3PARAM, 51) X(TLSA, 52) X(SMIMEA, 53)     \
-                            X(HIP, 55) X(CDS, 59) X(CDNSKEY, 60) X(OPENPGPKEY, 61) X(CSYNC, 62)   \
-                                X(ZONEMD, 63) X(SVCB, 64) X(HTTPS, 65) X(SPF, 99) X(EUI48, 108)   \
-                                    X(EUI64, 109) X(TKEY, 249) X(TSIG, 250) X(IXFR, 251)          \
-                                        X(AXFR, 252) X(MAILB, 253) X(MAILA, 254) X(ANY, 255)      \
-                                            X(URI, 256) X(CAA, 257) X(RESINFO, 261)
+/* clang-format off */
+#define DNS_TYPE_MAP(X) \
+    X(A, 1) X(NS, 2) X(MD, 3) X(MF, 4) X(CNAME, 5) X(SOA, 6) X(MB, 7) X(MG, 8) X(MR, 9) \
+    X(NULL, 10) X(PTR, 12) X(HINFO, 13) X(MINFO, 14) X(MX, 15) X(TXT, 16) X(RP, 17) X(AFSDB, 18) \
+    X(X25, 19) X(ISDN, 20) X(RT, 21) X(SIG, 24) X(KEY, 25) X(PX, 26) X(AAAA, 28) X(LOC, 29) \
+    X(SRV, 33) X(NAPTR, 35) X(KX, 36) X(CERT, 37) X(DNAME, 39) X(OPT, 41) X(APL, 42) X(DS, 43) \
+    X(SSHFP, 44) X(IPSECKEY, 45) X(RRSIG, 46) X(NSEC, 47) X(DNSKEY, 48) X(DHCID, 49) \
+    X(NSEC3, 50) X(NSEC3PARAM, 51) X(TLSA, 52) X(SMIMEA, 53) X(HIP, 55) X(CDS, 59) \
+    X(CDNSKEY, 60) X(OPENPGPKEY, 61) X(CSYNC, 62) X(ZONEMD, 63) X(SVCB, 64) X(HTTPS, 65) \
+    X(SPF, 99) X(EUI48, 108) X(EUI64, 109) X(TKEY, 249) X(TSIG, 250) X(IXFR, 251) X(AXFR, 252) \
+    X(MAILB, 253) X(MAILA, 254) X(ANY, 255) X(URI, 256) X(CAA, 257) X(RESINFO, 261)
+/* clang-format on */
 
 enum dns_type {
 #define DNS_TYPE_ENUM(name, number) DNS_TYPE_##name = number,
