@@ -30,7 +30,12 @@ void diag_fini(struct diag_list *d)
 
 static char *diag_copy(const char *text, size_t len)
 {
-    return text ? strndup(text, len) : NULL;
+    char *copy = text ? malloc(len + 1) : NULL;
+    if (copy) {
+        memcpy(copy, text, len);
+        copy[len] = 0;
+    }
+    return copy;
 }
 
 void diag_add(struct diag_list *d, enum diag_level level, const struct diag_at *at, const char *fmt,
@@ -51,9 +56,9 @@ void diag_add(struct diag_list *d, enum diag_level level, const struct diag_at *
     e->line = at->line;
     e->column = at->column;
     e->width = at->width ? at->width : 1;
-    e->file = diag_copy(at->file, SIZE_MAX);
+    e->file = diag_copy(at->file, at->file ? strlen(at->file) : 0);
     e->source = diag_copy(at->source, at->source_len);
-    e->hint = diag_copy(at->hint, SIZE_MAX);
+    e->hint = diag_copy(at->hint, at->hint ? strlen(at->hint) : 0);
     va_list ap;
     va_start(ap, fmt);
     if (vasprintf(&e->text, fmt, ap) < 0)

@@ -60,7 +60,6 @@ int snap_retire(struct snap_domain *d, struct part *old)
 unsigned snap_reclaim(struct snap_domain *d)
 {
     uint64_t oldest = UINT64_MAX;
-    atomic_thread_fence(memory_order_seq_cst);
     for (unsigned i = 0; i < SNAP_READERS_MAX; i++) {
         struct snap_reader *r = atomic_load(&d->readers[i]);
         uint64_t seen = r ? atomic_load(&r->seen) : 0;

@@ -349,7 +349,7 @@ static enum handler_result route_answer(struct handler *h, struct net_query *nq)
 static void route_batch_begin(struct handler *h)
 {
     struct route *r = (struct route *)(void *)h;
-    r->snap = atomic_load_explicit(r->root, memory_order_acquire);
+    r->snap = atomic_load(r->root); /* see snap_online */
     r->now_s = r->ttl_follows_wall ? clock_wall_s(r->clock) : clock_mono_ms(r->clock) / 1000;
 }
 

@@ -125,6 +125,7 @@ struct cut {
     struct cut_addr addrs[CUT_ADDRS_MAX];
 };
 
+/* clang-format off */
 #define ITER_MAP(X)                                                                         \
     X(LOCAL, local)                                                                         \
     X(CACHE, cache)                                                                         \
@@ -132,6 +133,7 @@ struct cut {
     X(SELECT, select)                                                                       \
     X(SEND, send) X(WAIT, wait) X(CLASSIFY, classify) X(REFERRAL, referral) X(ALIAS, alias) \
         X(ANSWER, answer) X(NEGATIVE, negative) X(LAME, lame) X(FINISH, finish)
+/* clang-format on */
 enum iter_state {
 #define ITER_ENUM(id, name) ITER_##id,
     ITER_MAP(ITER_ENUM)

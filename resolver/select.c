@@ -70,7 +70,7 @@ static void choose(struct iter *it, bool dead, struct choice *c)
         c->why = "explored";
     } else if (near > 1) {
         unsigned skip = rng_below(rng, near);
-        for (pick = 0; cost[pick] > cost[best] + NEAR_US || skip; pick++)
+        for (pick = 0; pick < n - 1 && (cost[pick] > cost[best] + NEAR_US || skip); pick++)
             skip -= cost[pick] <= cost[best] + NEAR_US;
         c->why = "shared among the near";
     }

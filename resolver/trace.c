@@ -252,7 +252,7 @@ static bool of_hop(const struct event *e, enum trace_kind kind, uint32_t seq)
 
 static void print_attempts(FILE *o, const struct resolver_result *res, uint32_t seq)
 {
-    struct event e, end;
+    struct event e = {0}, end = {0};
     bool more = false;
     fputs(",\"attempts\":[", o);
     for (size_t at = 0; next_event(res, &at, &e);) {
@@ -276,7 +276,7 @@ static void print_attempts(FILE *o, const struct resolver_result *res, uint32_t 
 
 static void print_hop(FILE *o, const struct resolver_result *res, const struct event *hop)
 {
-    struct event e;
+    struct event e = {0};
     uint32_t seq = hop->f[0].number;
     bool chosen = false, more = false;
     fprintf(o, "{\"iter\":%u,\"at_ms\":%" PRIu32 ".%03" PRIu32, hop->iter, hop->at_us / 1000,

@@ -73,9 +73,10 @@ static inline void snap_offline(struct snap_reader *r)
 /* After waking, before reading a root. */
 static inline void snap_online(struct snap_domain *d, struct snap_reader *r)
 {
-    atomic_store_explicit(&r->seen, atomic_load_explicit(&d->epoch, memory_order_acquire),
-                          memory_order_seq_cst);
-    atomic_thread_fence(memory_order_seq_cst);
+    /* Sequentially consistent with the writer's exchange of the root and its reading of `seen`:
+     * read the root with atomic_load, so that either the writer sees us online or we see its new
+     * root. */
+    atomic_exchange(&r->seen, atomic_load(&d->epoch));
 }
 
 /* Writer: drop the writer's reference to `old` once no reader can see it. The caller has already
