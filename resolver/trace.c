@@ -232,7 +232,7 @@ static void print_fields(FILE *o, const struct event *e, unsigned from)
 
 static void print_events(FILE *o, const struct resolver_result *res)
 {
-    struct event e;
+    struct event e = {0};
     bool more = false;
     fputs("\"events\":[", o);
     for (size_t at = 0; next_event(res, &at, &e); more = true) {
@@ -392,7 +392,7 @@ char *trace_json(const struct resolver_result *res, const uint8_t *qname, uint16
     FILE *o = open_memstream(&out, &len);
     if (!o)
         return NULL;
-    struct event e;
+    struct event e = {0};
     unsigned sent = 0;
     bool more = false;
     print_result(o, res, qname, qtype);
