@@ -161,14 +161,12 @@ int engine_init(struct engine *e, const struct config *c, struct diag_list *diag
     o->qname_minimisation = config_bool(c, NULL, "resolver.qname-minimisation");
     o->case_randomisation = config_bool(c, NULL, "resolver.case-randomisation");
     o->priming = config_bool(c, NULL, "resolver.priming");
-    o->prefetch = config_bool(c, NULL, "resolver.prefetch");
     o->harden_glue = config_bool(c, NULL, "resolver.harden-glue");
     o->special_zones = config_bool(c, NULL, "resolver.special-zones");
     o->use_ipv4 = config_bool(c, NULL, "resolver.ipv4");
     o->use_ipv6 = config_bool(c, NULL, "resolver.ipv6");
     o->ask_loopback = config_bool(c, NULL, "resolver.ask-loopback");
     o->ask_private = config_bool(c, NULL, "resolver.ask-private");
-    o->minimal_responses = !strcmp(config_text(c, NULL, "resolver.responses"), "minimal");
     o->upstream_port = (uint16_t)config_int(c, NULL, "resolver.upstream-port");
     o->limits.total = (uint16_t)config_int(c, NULL, "resolver.limits.work-per-query");
     o->limits.query_ms = (uint32_t)config_int(c, NULL, "resolver.limits.query-time");

@@ -219,6 +219,15 @@ static int make_workers(struct server *s, struct diag_list *diags)
     return 0;
 }
 
+static void set_log_level(const struct config *c)
+{
+    static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
+    const char *want = config_text(c, NULL, "server.log");
+    for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++)
+        if (!strcmp(names[i], want))
+            log_set_level((enum log_level)i);
+}
+
 int server_start(struct server **out, struct config *config, const char *path,
                  struct diag_list *diags)
 {
@@ -232,6 +241,7 @@ int server_start(struct server **out, struct config *config, const char *path,
     s->path = path ? strdup(path) : NULL;
     s->shared.clock = clock_system();
     s->shared.engine = &s->engine;
+    set_log_level(config);
     s->shared.drain_ms = config_int(config, NULL, "server.drain");
     snap_init(&s->shared.domain);
     int err = engine_init(&s->engine, config, diags);

@@ -217,7 +217,6 @@ int snapshot_build(struct snapshot **out, struct config *config, const struct sn
     snprintf(s->identity, sizeof s->identity, "%s", identity ? identity : "");
     s->chaos = config_bool(config, NULL, "server.chaos");
     s->minimal_auth = !strcmp(config_text(config, NULL, "authority.responses"), "minimal");
-    s->minimal_resolver = !strcmp(config_text(config, NULL, "resolver.responses"), "minimal");
     unsigned errors = diags->errors;
     *zone_errors = 0;
     take_listeners(s, diags);

@@ -32,12 +32,10 @@ void resolver_options_default(struct resolver_options *o)
         .qname_minimisation = true,
         .case_randomisation = true,
         .priming = true,
-        .prefetch = false,
         .harden_glue = true,
         .special_zones = true,
         .use_ipv4 = true,
         .use_ipv6 = true,
-        .minimal_responses = true,
         .upstream_port = 53,
         .edns_size = 1232,
     };

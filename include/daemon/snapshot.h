@@ -31,7 +31,7 @@ struct snapshot {
     unsigned listener_count;
     char identity[64]; /* NSID and id.server; "" is none */
     bool chaos;        /* answer class CH */
-    bool minimal_auth, minimal_resolver;
+    bool minimal_auth;
     uint64_t generation; /* 1, 2, ... */
 };
 

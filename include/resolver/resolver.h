@@ -55,13 +55,12 @@ struct resolver_options {
     struct resolver_limits limits;
     uint64_t cache_bytes; /* both tiers together */
     uint32_t ttl_min_s, ttl_max_s, ttl_negative_max_s;
-    bool qname_minimisation, case_randomisation, priming, prefetch, harden_glue, special_zones;
+    bool qname_minimisation, case_randomisation, priming, harden_glue, special_zones;
     bool use_ipv4, use_ipv6;
     bool ask_loopback,
         ask_private; /* addresses of the lab and of split networks are asked only when allowed */
     bool ttl_follows_wall; /* cache expiry by the wall clock (fakeable) instead of the monotonic one
                             */
-    bool minimal_responses;
     uint16_t upstream_port; /* 53 */
     uint16_t edns_size;     /* 1232 */
     const char *hints_text; /* root hints as master file text; NULL: built in */
