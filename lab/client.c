@@ -64,8 +64,8 @@ static int exchange(const struct addr *server, bool tcp, const uint8_t *q, size_
     return err;
 }
 
-int lab_ask(const struct addr *server, const char *name, const char *type, struct arena *a,
-            struct lab_reply *reply)
+int lab_ask(const struct addr *server, const char *name, const char *type, bool recurse,
+            struct arena *a, struct lab_reply *reply)
 {
     uint8_t qname[DNS_NAME_MAX], q[512];
     struct dns_writer w;
@@ -82,7 +82,7 @@ int lab_ask(const struct addr *server, const char *name, const char *type, struc
     struct edns e = {.present = true, .size = 1232};
     dns_writer_init(&w, q, sizeof q);
     dns_writer_question(&w, qname, (uint16_t)qtype, DNS_CLASS_IN);
-    size_t qlen = dns_writer_finish(&w, rng_u16(&rng), DNS_FLAG_RD, 0, &e, 0);
+    size_t qlen = dns_writer_finish(&w, rng_u16(&rng), recurse ? DNS_FLAG_RD : 0, 0, &e, 0);
     rng_fini(&rng);
     int64_t start = clock_mono_us(clock_system());
     reply->tcp = false;

@@ -7,6 +7,7 @@
 #include "dns/rdata.h"
 #include "lab/client.h"
 #include "lab/exhibits.h"
+#include "lab/misfits.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -105,6 +106,7 @@ static void remove_descriptor(void)
 struct tour {
     struct server *server;
     struct addr resolver;
+    uint16_t upstream_port;
     bool stay;
     unsigned failed;
     _Atomic bool over;
@@ -149,7 +151,10 @@ static void show_exhibit(struct tour *t, unsigned n, const struct exhibit *e, co
     struct lab_reply reply;
     const char *answer = NULL, *wrong;
     arena_init(&a, 16384, 0);
-    int err = lab_ask(&t->resolver, e->name, e->type, &a, &reply);
+    struct addr at = t->resolver;
+    if (e->at)
+        addr_parse(&at, e->at, t->upstream_port);
+    int err = lab_ask(&at, e->name, e->type, !e->at, &a, &reply);
     if (err) {
         wrong = err_text(err);
         reply.took_us = 0;
@@ -190,40 +195,55 @@ static void tour_thread(void *arg)
         server_stop(t->server);
 }
 
+/* The resolver's listener, and the port of all others. */
+static void find_addresses(struct tour *t, const struct config *c)
+{
+    t->upstream_port = (uint16_t)config_int(c, NULL, "resolver.upstream-port");
+    for (unsigned i = 0; i < config_items(c, "listen"); i++) {
+        const struct config_node *item = config_item(c, "listen", i);
+        const char *role = config_text_at(c, item, "listen[].role", 0);
+        if (role && !strcmp(role, "resolver"))
+            t->resolver = config_addr(c, item, "listen[].address",
+                                      (uint16_t)config_int(c, item, "listen[].port"));
+    }
+}
+
+static int lab_serve(struct tour *t, const char *path)
+{
+    uv_thread_t thread;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* whoever reads a pipe sees whole lines, as they come */
+    printf("waypost lab: a small Internet on this machine (no outside traffic)\n\n");
+    server_print_status(t->server, stdout);
+    printf("misfits     %u servers that misbehave on purpose\n", misfits_count);
+    fflush(stdout);
+    write_descriptor(path);
+    if (uv_thread_create(&thread, tour_thread, t))
+        return 4;
+    server_run(t->server);
+    uv_thread_join(&thread);
+    remove_descriptor();
+    return t->failed ? 1 : 0;
+}
+
 int lab_run(const char *zones, bool stay)
 {
     char path[4200];
     struct diag_list diags;
     struct config *c = NULL;
+    struct misfits *misfits = NULL;
     struct tour t = {.stay = stay};
     diag_init(&diags);
     snprintf(path, sizeof path, "%s/lab.yaml", zones);
     int err = config_load(&c, path, &diags);
-    unsigned listeners = c ? config_items(c, "listen") : 0;
-    for (unsigned i = 0; i < listeners; i++) {
-        const struct config_node *item = config_item(c, "listen", i);
-        const char *role = config_text_at(c, item, "listen[].role", 0);
-        if (role && !strcmp(role, "resolver"))
-            t.resolver = config_addr(c, item, "listen[].address",
-                                     (uint16_t)config_int(c, item, "listen[].port"));
-    }
+    if (!err)
+        find_addresses(&t, c);
     err = err ? err : server_start(&t.server, c, path, &diags);
+    err = err ? err : misfits_start(&misfits, t.upstream_port, &diags);
     diag_print(&diags, stderr, isatty(STDERR_FILENO));
     diag_fini(&diags);
-    if (err)
-        return err == ERR_INVALID || err == ERR_SYNTAX ? 3 : 4;
-    printf("waypost lab: a small Internet on this machine (no outside traffic)\n\n");
-    server_print_status(t.server, stdout);
-    fflush(stdout);
-    write_descriptor(path);
-    uv_thread_t thread;
-    if (uv_thread_create(&thread, tour_thread, &t)) {
+    int status = !err ? lab_serve(&t, path) : err == ERR_INVALID || err == ERR_SYNTAX ? 3 : 4;
+    if (t.server)
         server_free(t.server);
-        return 4;
-    }
-    server_run(t.server);
-    uv_thread_join(&thread);
-    remove_descriptor();
-    server_free(t.server);
-    return t.failed ? 1 : 0;
+    misfits_stop(misfits);
+    return status;
 }

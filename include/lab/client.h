@@ -14,8 +14,8 @@ struct lab_reply {
     int64_t took_us;
 };
 
-/* RD set, EDNS 1232. 0; ERR_TIMEOUT, ERR_UNREACHABLE, ERR_FORMAT and what sockets say. */
-int lab_ask(const struct addr *server, const char *name, const char *type, struct arena *a,
-            struct lab_reply *reply);
+/* EDNS 1232. 0; ERR_TIMEOUT, ERR_UNREACHABLE, ERR_FORMAT and what sockets say. */
+int lab_ask(const struct addr *server, const char *name, const char *type, bool recurse,
+            struct arena *a, struct lab_reply *reply);
 
 #endif

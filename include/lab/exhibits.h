@@ -8,6 +8,7 @@
 
 struct exhibit {
     const char *title;
+    const char *at; /* server to ask, without recursion; NULL: the lab's resolver */
     const char *name, *type;
     const char *rcode;
     const char *answer;   /* RDATA of the last answer record; NULL: no answer records */
