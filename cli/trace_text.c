@@ -58,10 +58,11 @@ static void print_hop(const json_t *hop, FILE *out)
     size_t i;
     json_t *a;
     int depth = int_of(hop, "depth");
-    fprintf(out, "  %s %2d  %-16s %-18s %-20s %8.1f ms  %s%s%s\n", hop_sign(hop),
+    fprintf(out, "  %s %2d  %-16s %-18s %-20s %8.1f ms  %s%s%s%s\n", hop_sign(hop),
             int_of(hop, "seq"), text_of(hop, "zone"), text_of(hop, "ns"), text_of(hop, "addr"),
             hop_ms(hop), text_of(hop, "class"), int_of(hop, "aa") ? " (aa)" : "",
-            strcmp(text_of(hop, "transport"), "tcp") == 0 ? " over tcp" : "");
+            strcmp(text_of(hop, "transport"), "tcp") == 0 ? " over tcp" : "",
+            json_is_false(json_object_get(hop, "critical")) ? "  (in parallel)" : "");
     fprintf(out, "  │    asked   %s %s%s%s%s\n", text_of(hop, "qname"), text_of(hop, "qtype"),
             int_of(hop, "minimised") ? "  (minimised)" : "", depth ? "  for " : "",
             depth ? text_of(hop, "reason") : "");
@@ -84,6 +85,36 @@ static void print_head(const json_t *doc, FILE *out)
             number_of(doc, "took_ms"));
 }
 
+/* The critical path in one line: hop by hop what the answer waited for. It adds up to the total. */
+static void print_path(const json_t *doc, FILE *out)
+{
+    const json_t *path = json_object_get(doc, "critical_path"), *span;
+    double work = 0, other = 0;
+    size_t i, j;
+    json_array_foreach(path, i, span)
+    {
+        if (strcmp(text_of(span, "what"), "work") == 0)
+            work += number_of(span, "ms");
+        else if (strcmp(text_of(span, "what"), "wait") == 0)
+            other += number_of(span, "ms");
+    }
+    if (!json_array_size(path))
+        return;
+    fprintf(out, "\n  time       %.1f ms = our own work %.1f", number_of(doc, "took_ms"), work);
+    if (other > 0)
+        fprintf(out, " + waiting %.1f", other);
+    const json_t *hop;
+    json_array_foreach(json_object_get(doc, "hops"), i, hop)
+    {
+        double ms = 0;
+        json_array_foreach(path, j, span) if (int_of(span, "seq") == int_of(hop, "seq")) ms +=
+            number_of(span, "ms");
+        if (ms > 0)
+            fprintf(out, " + hop %d %.1f", int_of(hop, "seq"), ms);
+    }
+    fputc('\n', out);
+}
+
 static void print_tail(const json_t *doc, FILE *out)
 {
     size_t i;
@@ -98,7 +129,8 @@ static void print_tail(const json_t *doc, FILE *out)
             fprintf(out, "  ▣  (no answer) %s\n", json_string_value(v));
     json_array_foreach(ede, i, v)
         fprintf(out, "  !  extended error %d  %s\n", int_of(v, "code"), text_of(v, "text"));
-    fprintf(out, "\n  budget     queries %d, walk %d, server addresses %d, aliases %d, octets %d\n",
+    print_path(doc, out);
+    fprintf(out, "  budget     queries %d, walk %d, server addresses %d, aliases %d, octets %d\n",
             int_of(budget, "total"), int_of(budget, "walk"), int_of(budget, "ns_addr"),
             int_of(budget, "aliases"), int_of(budget, "bytes"));
     json_array_foreach(limits, i, v)

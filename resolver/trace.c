@@ -15,8 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD       8
-#define FIELDS_MAX 10
+#define HEAD 8
 
 static const struct {
     const char *name, *fields;
@@ -112,24 +111,7 @@ void trace_add(struct trace *t, enum trace_kind kind, unsigned iter, int64_t at_
 
 /* ---- reading ---- */
 
-struct field {
-    const char *name; /* in the row; up to a space or the end */
-    int name_len;
-    char type;
-    uint32_t number;
-    const uint8_t *bytes; /* n: name; s: text */
-    size_t len;
-    struct addr addr;
-};
-
-struct event {
-    enum trace_kind kind;
-    unsigned iter, count;
-    uint32_t at_us;
-    struct field f[FIELDS_MAX];
-};
-
-static void get_field(struct rcur *c, struct field *f)
+static void get_field(struct rcur *c, struct trace_field *f)
 {
     if (f->type == 'u') {
         f->number = rcur_u32(c);
@@ -152,8 +134,7 @@ static void get_field(struct rcur *c, struct field *f)
     }
 }
 
-/* The event at *at, which moves behind it. False at the end. */
-static bool next_event(const struct resolver_result *res, size_t *at, struct event *e)
+bool trace_next(const struct resolver_result *res, size_t *at, struct trace_event *e)
 {
     if (!res->trace || *at + HEAD > res->trace_len)
         return false;
@@ -167,9 +148,10 @@ static bool next_event(const struct resolver_result *res, size_t *at, struct eve
     e->iter = rcur_u8(&c);
     e->at_us = rcur_u32(&c);
     e->count = 0;
-    for (const char *f = rows[e->kind].fields; f && e->count < FIELDS_MAX; f = next_field(f)) {
-        struct field *x = &e->f[e->count++];
-        *x = (struct field){.type = f[0], .name = f + 2};
+    for (const char *f = rows[e->kind].fields; f && e->count < TRACE_FIELDS_MAX;
+         f = next_field(f)) {
+        struct trace_field *x = &e->f[e->count++];
+        *x = (struct trace_field){.type = f[0], .name = f + 2};
         x->name_len = (int)strcspn(x->name, " ");
         get_field(&c, x);
     }
@@ -197,13 +179,13 @@ static void print_name(FILE *o, const uint8_t *name)
     print_text(o, text, dns_name_print(name, text));
 }
 
-static bool is_millis(const struct field *f)
+static bool is_millis(const struct trace_field *f)
 {
     return f->name_len > 3 && !memcmp(f->name + f->name_len - 3, "_us", 3);
 }
 
 /* Microseconds are shown as milliseconds under the same name. */
-static void print_field(FILE *o, const struct field *f)
+static void print_field(FILE *o, const struct trace_field *f)
 {
     char text[ADDR_TEXT_MAX];
     bool millis = is_millis(f);
@@ -222,7 +204,7 @@ static void print_field(FILE *o, const struct field *f)
         print_text(o, f->bytes, f->len);
 }
 
-static void print_fields(FILE *o, const struct event *e, unsigned from)
+static void print_fields(FILE *o, const struct trace_event *e, unsigned from)
 {
     for (unsigned i = from; i < e->count; i++) {
         fputc(',', o);
@@ -232,10 +214,10 @@ static void print_fields(FILE *o, const struct event *e, unsigned from)
 
 static void print_events(FILE *o, const struct resolver_result *res)
 {
-    struct event e = {0};
+    struct trace_event e = {0};
     bool more = false;
     fputs("\"events\":[", o);
-    for (size_t at = 0; next_event(res, &at, &e); more = true) {
+    for (size_t at = 0; trace_next(res, &at, &e); more = true) {
         fprintf(o, "%s{\"event\":\"%s\",\"iter\":%u,\"at_ms\":%" PRIu32 ".%03" PRIu32,
                 more ? "," : "", rows[e.kind].name, e.iter, e.at_us / 1000, e.at_us % 1000);
         print_fields(o, &e, 0);
@@ -245,25 +227,25 @@ static void print_events(FILE *o, const struct resolver_result *res)
 }
 
 /* Is it an event of hop seq, of the kind asked for? */
-static bool of_hop(const struct event *e, enum trace_kind kind, uint32_t seq)
+static bool of_hop(const struct trace_event *e, enum trace_kind kind, uint32_t seq)
 {
     return e->kind == kind && e->f[0].number == seq;
 }
 
 static void print_attempts(FILE *o, const struct resolver_result *res, uint32_t seq)
 {
-    struct event e = {0}, end = {0};
+    struct trace_event e = {0}, end = {0};
     bool more = false;
     fputs(",\"attempts\":[", o);
-    for (size_t at = 0; next_event(res, &at, &e);) {
+    for (size_t at = 0; trace_next(res, &at, &e);) {
         if (!of_hop(&e, TRACE_SEND, seq))
             continue;
         fprintf(o, "%s{\"at_ms\":%" PRIu32 ".%03" PRIu32, more ? "," : "", e.at_us / 1000,
                 e.at_us % 1000);
         print_fields(o, &e, 1);
         /* A late reply overrides the timeout before it, hence the last outcome counts. */
-        struct event last = {.kind = TRACE_KINDS};
-        for (size_t from = at; next_event(res, &from, &end);)
+        struct trace_event last = {.kind = TRACE_KINDS};
+        for (size_t from = at; trace_next(res, &from, &end);)
             if (of_hop(&end, TRACE_OUTCOME, seq) && end.f[1].number == e.f[1].number)
                 last = end;
         if (last.kind == TRACE_OUTCOME)
@@ -274,20 +256,21 @@ static void print_attempts(FILE *o, const struct resolver_result *res, uint32_t 
     fputc(']', o);
 }
 
-static void print_hop(FILE *o, const struct resolver_result *res, const struct event *hop)
+static void print_hop(FILE *o, const struct resolver_result *res, const struct trace_event *hop,
+                      const struct trace_path *path)
 {
-    struct event e = {0};
+    struct trace_event e = {0};
     uint32_t seq = hop->f[0].number;
     bool chosen = false, more = false;
     fprintf(o, "{\"iter\":%u,\"at_ms\":%" PRIu32 ".%03" PRIu32, hop->iter, hop->at_us / 1000,
             hop->at_us % 1000);
     print_fields(o, hop, 0);
-    for (size_t at = 0; !chosen && next_event(res, &at, &e);)
+    for (size_t at = 0; !chosen && trace_next(res, &at, &e);)
         if ((chosen = of_hop(&e, TRACE_CHOICE, seq)))
             print_fields(o, &e, 1);
     print_attempts(o, res, seq);
-    struct event class = {.kind = TRACE_KINDS}, sent = {.kind = TRACE_KINDS};
-    for (size_t at = 0; next_event(res, &at, &e);) {
+    struct trace_event class = {.kind = TRACE_KINDS}, sent = {.kind = TRACE_KINDS};
+    for (size_t at = 0; trace_next(res, &at, &e);) {
         if (of_hop(&e, TRACE_CLASS, seq))
             class = e;
         if (of_hop(&e, TRACE_SEND, seq))
@@ -299,8 +282,9 @@ static void print_hop(FILE *o, const struct resolver_result *res, const struct e
     }
     if (class.kind == TRACE_CLASS)
         print_fields(o, &class, 1);
+    fprintf(o, ",\"critical\":%s", trace_path_has(path, seq) ? "true" : "false");
     fputs(",\"cache_writes\":[", o);
-    for (size_t at = 0; next_event(res, &at, &e);)
+    for (size_t at = 0; trace_next(res, &at, &e);)
         if (of_hop(&e, TRACE_WRITE, seq)) {
             fprintf(o, "%s{", more ? "," : "");
             print_field(o, &e.f[1]);
@@ -314,10 +298,10 @@ static void print_hop(FILE *o, const struct resolver_result *res, const struct e
 /* All events of one kind as an array, or (last) the last one as an object. */
 static void print_kind(FILE *o, const struct resolver_result *res, enum trace_kind kind, bool last)
 {
-    struct event e, keep = {.kind = TRACE_KINDS};
+    struct trace_event e, keep = {.kind = TRACE_KINDS};
     bool more = false;
     fputc(last ? '{' : '[', o);
-    for (size_t at = 0; next_event(res, &at, &e);) {
+    for (size_t at = 0; trace_next(res, &at, &e);) {
         if (e.kind != kind)
             continue;
         keep = e;
@@ -385,6 +369,24 @@ static void print_result(FILE *o, const struct resolver_result *res, const uint8
     fputs("],", o);
 }
 
+static void print_path(FILE *o, const struct trace_path *path)
+{
+    static const char *const names[] = {"work", "reply", "wait"};
+    fputs(",\"critical_path\":[", o);
+    for (unsigned i = 0; i < path->count; i++) {
+        const struct trace_span *s = &path->spans[i];
+        fprintf(o,
+                "%s{\"what\":\"%s\",\"at_ms\":%" PRIu32 ".%03" PRIu32 ",\"ms\":%" PRIu32
+                ".%03" PRIu32,
+                i ? "," : "", names[s->what], s->from_us / 1000, s->from_us % 1000,
+                (s->to_us - s->from_us) / 1000, (s->to_us - s->from_us) % 1000);
+        if (s->what == TRACE_SPAN_REPLY)
+            fprintf(o, ",\"seq\":%" PRIu32 ",\"n\":%" PRIu32, s->seq, s->n);
+        fputc('}', o);
+    }
+    fputc(']', o);
+}
+
 char *trace_json(const struct resolver_result *res, const uint8_t *qname, uint16_t qtype)
 {
     char *out = NULL;
@@ -392,22 +394,27 @@ char *trace_json(const struct resolver_result *res, const uint8_t *qname, uint16
     FILE *o = open_memstream(&out, &len);
     if (!o)
         return NULL;
-    struct event e = {0};
+    struct trace_event e = {0};
     unsigned sent = 0;
     bool more = false;
+    struct trace_path path;
+    trace_path_make(&path, res);
     print_result(o, res, qname, qtype);
     print_events(o, res);
     fputs(",\"hops\":[", o);
-    for (size_t at = 0; next_event(res, &at, &e);) {
+    for (size_t at = 0; trace_next(res, &at, &e);) {
         sent += e.kind == TRACE_SEND;
         if (e.kind != TRACE_HOP)
             continue;
         if (more)
             fputc(',', o);
-        print_hop(o, res, &e);
+        print_hop(o, res, &e, &path);
         more = true;
     }
-    fputs("],\"budget\":", o);
+    fputc(']', o);
+    print_path(o, &path);
+    trace_path_free(&path);
+    fputs(",\"budget\":", o);
     print_kind(o, res, TRACE_BUDGET, true);
     fputs(",\"limits\":", o);
     print_kind(o, res, TRACE_LIMIT, false);

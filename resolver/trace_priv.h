@@ -51,4 +51,47 @@ void trace_fini(struct trace *t);
  * const char * (s). NULL is the root, no address, "". */
 void trace_add(struct trace *t, enum trace_kind kind, unsigned iter, int64_t at_us, ...);
 
+/* ---- reading ---- */
+
+#define TRACE_FIELDS_MAX 10
+
+struct trace_field {
+    const char *name; /* in the row; up to a space or the end */
+    int name_len;
+    char type;
+    uint32_t number;
+    const uint8_t *bytes; /* n: name; s: text */
+    size_t len;
+    struct addr addr;
+};
+
+struct trace_event {
+    enum trace_kind kind;
+    unsigned iter, count;
+    uint32_t at_us;
+    struct trace_field f[TRACE_FIELDS_MAX];
+};
+
+/* The event at *at, which moves behind it. False at the end. */
+struct resolver_result;
+bool trace_next(const struct resolver_result *res, size_t *at, struct trace_event *e);
+
+/* What the answer waited for, from the first to the last microsecond without gap or overlap: our
+ * own work, one attempt's reply or its timer, or something else (room in a window). What ran
+ * meanwhile and is not in it ran in parallel. */
+enum trace_span_kind { TRACE_SPAN_WORK, TRACE_SPAN_REPLY, TRACE_SPAN_WAIT };
+struct trace_span {
+    uint32_t from_us, to_us;
+    enum trace_span_kind what;
+    uint32_t seq, n; /* REPLY: hop and attempt */
+};
+struct trace_path {
+    struct trace_span *spans;
+    unsigned count, cap;
+};
+/* Empty when memory is short. */
+void trace_path_make(struct trace_path *p, const struct resolver_result *res);
+void trace_path_free(struct trace_path *p);
+bool trace_path_has(const struct trace_path *p, uint32_t seq);
+
 #endif
