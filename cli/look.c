@@ -1,69 +1,123 @@
-/* cli/look.c: zone check, config explain, config schema. */
+/* cli/look.c: check, zone check: mistakes in files. */
+#include "args_priv.h"
 #include "authority/zone.h"
 #include "base/err.h"
 #include "config/config.h"
+#include "daemon/engine.h"
+#include "daemon/snapshot.h"
 #include "dns/name.h"
 #include "verbs_priv.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+static json_t *diags_json(const struct diag_list *diags)
+{
+    static const char *const levels[] = {"error", "warning", "note"};
+    json_t *list = json_array();
+    for (const struct diag *d = diags->first; d; d = d->next)
+        json_array_append_new(list, json_pack("{s:s, s:s?, s:i, s:i, s:s, s:s?}", "level",
+                                              levels[d->level], "file", d->file, "line",
+                                              (int)d->line, "column", (int)d->column, "text",
+                                              d->text, "hint", d->hint));
+    return list;
+}
+
+/* facts: what is said besides the mistakes; taken. */
+static void print_report(const struct diag_list *diags, bool ok, json_t *facts)
+{
+    json_object_set_new(facts, "version", json_integer(1));
+    json_object_set_new(facts, "ok", json_boolean(ok));
+    json_object_set_new(facts, "messages", diags_json(diags));
+    json_dumpf(facts, stdout, JSON_INDENT(1));
+    putchar('\n');
+    json_decref(facts);
+}
+
 int verb_zone(int argc, char **argv)
 {
+    static const char usage[] = "zone check ORIGIN FILE [--json]";
     uint8_t origin[DNS_NAME_MAX];
     struct diag_list diags;
     struct zone *z = NULL;
-    if (argc != 3 || strcmp(argv[0], "check") != 0) {
-        fputs("usage: waypost zone check ORIGIN FILE\n", stderr);
+    bool json = false;
+    struct words w;
+    if (!args_read(usage,
+                   (const struct arg[]){{"--json", NULL, &json, NULL}, {NULL, NULL, NULL, NULL}}, 3,
+                   argc, argv, &w))
+        return EXIT_USAGE;
+    if (w.count != 3 || strcmp(w.at[0], "check") != 0) {
+        fprintf(stderr, "usage: waypost %s\n", usage);
         return EXIT_USAGE;
     }
-    int err = dns_name_parse(origin, argv[1], strlen(argv[1]), NULL);
+    int err = dns_name_parse(origin, w.at[1], strlen(w.at[1]), NULL);
     if (err < 0) {
-        fprintf(stderr, "waypost zone check: \"%s\" is not a domain name: %s\n", argv[1],
+        fprintf(stderr, "waypost zone check: \"%s\" is not a domain name: %s\n", w.at[1],
                 err_text(err));
         return EXIT_USAGE;
     }
     diag_init(&diags);
-    err = zone_load(&z, origin, argv[2], &diags);
-    diag_print(&diags, stderr, isatty(STDERR_FILENO));
-    if (!err) {
-        struct zone_size size = zone_size(z);
-        printf("%s: serial %u, %llu records, %llu names, %llu bytes\n", argv[1], zone_serial(z),
+    err = zone_load(&z, origin, w.at[2], &diags);
+    struct zone_size size = z ? zone_size(z) : (struct zone_size){0};
+    if (json)
+        print_report(&diags, !err,
+                     json_pack("{s:s, s:I, s:I, s:I}", "zone", w.at[1], "serial",
+                               (json_int_t)(z ? zone_serial(z) : 0), "records",
+                               (json_int_t)size.records, "names", (json_int_t)size.names));
+    else
+        diag_print(&diags, stderr, isatty(STDERR_FILENO));
+    if (!err && !json)
+        printf("%s: serial %u, %llu records, %llu names, %llu bytes\n", w.at[1], zone_serial(z),
                (unsigned long long)size.records, (unsigned long long)size.names,
                (unsigned long long)size.bytes);
+    else if (err && !diags.errors)
+        fprintf(stderr, "%s: %s\n", w.at[2], err_text(err));
+    if (z)
         part_unref(zone_part(z));
-    } else if (!diags.errors) {
-        fprintf(stderr, "%s: %s\n", argv[2], err_text(err));
-    }
     diag_fini(&diags);
     return err ? EXIT_CONFIG : EXIT_POSITIVE;
 }
 
-static int explain(const char *path)
+int verb_check(int argc, char **argv)
 {
-    const struct config_option *o = path ? config_option_find(path) : NULL;
-    if (path && !o) {
-        const char *near = config_option_near(path);
-        fprintf(stderr, "waypost config explain: no option \"%s\"%s%s%s\n", path,
-                near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    static const char usage[] = "check [FILE] [--json]";
+    struct diag_list diags;
+    struct config *c = NULL;
+    struct snapshot *snap = NULL;
+    struct engine engine;
+    unsigned zone_errors = 0;
+    bool json = false;
+    struct words w;
+    if (!args_read(usage,
+                   (const struct arg[]){{"--json", NULL, &json, NULL}, {NULL, NULL, NULL, NULL}}, 1,
+                   argc, argv, &w))
         return EXIT_USAGE;
+    const char *path = w.count ? w.at[0] : NULL;
+    diag_init(&diags);
+    int err = path ? config_load(&c, path, &diags)
+                   : config_load_mem(&c, "built-in configuration", "", 0, &diags);
+    if (!err) {
+        engine_init(&engine, c, &diags);
+        err = snapshot_build(&snap, c, NULL, &diags, &zone_errors);
+        engine_free(&engine);
     }
-    if (o)
-        config_print_option(o, stdout);
-    for (o = path ? NULL : config_options; o && o->path; o++)
-        config_print_option(o, stdout);
-    return EXIT_POSITIVE;
-}
-
-int verb_config(int argc, char **argv)
-{
-    if (argc >= 1 && argc <= 2 && !strcmp(argv[0], "explain"))
-        return explain(argc == 2 ? argv[1] : NULL);
-    if (argc == 1 && !strcmp(argv[0], "schema")) {
-        config_print_schema(stdout);
-        return EXIT_POSITIVE;
-    }
-    fputs("usage: waypost config explain [PATH] | schema\n", stderr);
-    return EXIT_USAGE;
+    bool ok = !err && !diags.errors && !zone_errors;
+    unsigned listeners = snap ? snap->listener_count : 0,
+             zones = snap ? zonedb_count(snap->zones) : 0;
+    if (json)
+        print_report(&diags, ok,
+                     json_pack("{s:s, s:i, s:i, s:i}", "file", path ? path : "", "listeners",
+                               (int)listeners, "zones", (int)zones, "zone_errors",
+                               (int)zone_errors));
+    else
+        diag_print(&diags, stderr, isatty(STDERR_FILENO));
+    if (ok && !json)
+        printf("%s: ok, %u listeners, %u zones\n", path ? path : "built-in configuration",
+               listeners, zones);
+    if (snap)
+        part_unref(&snap->part);
+    diag_fini(&diags);
+    return ok ? EXIT_POSITIVE : EXIT_CONFIG;
 }

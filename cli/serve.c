@@ -1,9 +1,7 @@
-/* cli/serve.c: run, lab, check. */
+/* cli/serve.c: run, lab. */
 #include "base/err.h"
 #include "base/log.h"
-#include "daemon/engine.h"
 #include "daemon/server.h"
-#include "daemon/snapshot.h"
 #include "lab/exhibits.h"
 #include "lab/lab.h"
 #include "verbs_priv.h"
@@ -34,7 +32,9 @@ int verb_run(int argc, char **argv)
     }
     diag_init(&diags);
     int err = load(&c, path, &diags);
-    err = err ? err : server_start(&s, c, path, &diags);
+    err = err ? err
+              : server_start(&s, c, &(struct server_place){.config = path, .control = "control"},
+                             &diags);
     diag_print(&diags, stderr, isatty(STDERR_FILENO));
     diag_fini(&diags);
     if (err)
@@ -80,33 +80,4 @@ int verb_lab(int argc, char **argv)
         return EXIT_CANNOT;
     }
     return lab_run(zones, stay);
-}
-
-int verb_check(int argc, char **argv)
-{
-    struct diag_list diags;
-    struct config *c = NULL;
-    struct snapshot *snap = NULL;
-    struct engine engine;
-    unsigned zone_errors = 0;
-    if (argc != 1) {
-        fputs("usage: waypost check FILE\n", stderr);
-        return EXIT_USAGE;
-    }
-    diag_init(&diags);
-    int err = load(&c, argv[0], &diags);
-    if (!err) {
-        engine_init(&engine, c, &diags);
-        err = snapshot_build(&snap, c, NULL, &diags, &zone_errors);
-        engine_free(&engine);
-    }
-    diag_print(&diags, stderr, isatty(STDERR_FILENO));
-    if (!err && !diags.errors && !zone_errors)
-        printf("%s: ok, %u listeners, %u zones\n", argv[0], snap->listener_count,
-               zonedb_count(snap->zones));
-    bool bad = err || diags.errors || zone_errors;
-    if (snap)
-        part_unref(&snap->part);
-    diag_fini(&diags);
-    return bad ? EXIT_CONFIG : EXIT_POSITIVE;
 }

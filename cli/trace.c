@@ -1,5 +1,7 @@
-/* cli/trace.c: the walk from the root, in this process, hop by hop. */
+/* cli/trace.c: a walk hop by hop: from the root in this process, by a running server with its
+ * caches, or one that a running server has recorded. */
 #include "resolver/trace.h"
+#include "args_priv.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/engine.h"
@@ -8,6 +10,7 @@
 #include "lab/lab.h"
 #include "net/counters.h"
 #include "net/upstream.h"
+#include "remote_priv.h"
 #include "trace_text_priv.h"
 #include "verbs_priv.h"
 
@@ -103,26 +106,47 @@ static int walk_run(struct walk *w, const struct engine *engine, struct diag_lis
 }
 
 struct trace_args {
-    const char *name, *type, *config;
-    bool json;
+    const char *name, *type, *config, *socket;
+    bool json, ndjson, server, last;
 };
+
+static const char usage[] =
+    "trace NAME [TYPE] [-c FILE] [--json|--ndjson]\n"
+    "       waypost trace --server NAME [TYPE] [-s SOCKET] [--json|--ndjson]\n"
+    "       waypost trace --last [N|NAME] [-s SOCKET] [--json|--ndjson]";
 
 static bool read_args(struct trace_args *a, int argc, char **argv)
 {
-    for (int i = 0; i < argc; i++) {
-        if (!strcmp(argv[i], "--json"))
-            a->json = true;
-        else if ((!strcmp(argv[i], "-c") || !strcmp(argv[i], "--config")) && i + 1 < argc)
-            a->config = argv[++i];
-        else if (*argv[i] == '-' || (a->name && a->type))
-            return false;
-        else if (a->name)
-            a->type = argv[i];
-        else
-            a->name = argv[i];
-    }
-    return a->name != NULL;
+    struct words w;
+    if (!args_read(usage,
+                   (const struct arg[]){{"--json", NULL, &a->json, NULL},
+                                        {"--ndjson", NULL, &a->ndjson, NULL},
+                                        {"--server", NULL, &a->server, NULL},
+                                        {"--last", NULL, &a->last, NULL},
+                                        {"--config", "-c", NULL, &a->config},
+                                        {"--socket", "-s", NULL, &a->socket},
+                                        {NULL, NULL, NULL, NULL}},
+                   a->last ? 1 : 2, argc, argv, &w))
+        return false;
+    a->name = w.count ? w.at[0] : NULL;
+    a->type = w.count > 1 ? w.at[1] : NULL;
+    if (a->name || a->last)
+        return true;
+    fprintf(stderr, "usage: waypost %s\n", usage);
+    return false;
 }
+
+static int print_trace(const struct trace_args *a, const char *json)
+{
+    if (a->ndjson)
+        return trace_print_lines(json, stdout);
+    if (!a->json)
+        return trace_print_text(json, stdout);
+    fputs(json, stdout);
+    return json[0] && json[strlen(json) - 1] == '\n' ? 0 : putchar('\n') == EOF ? ERR_IO : 0;
+}
+
+/* ---- cold, in this process ---- */
 
 static int trace_with(const struct trace_args *a, struct walk *w, const struct config *c,
                       struct diag_list *diags)
@@ -133,25 +157,116 @@ static int trace_with(const struct trace_args *a, struct walk *w, const struct c
     engine_free(&engine);
     if (err || !w->json)
         return err ? err : ERR_NOMEM;
-    if (a->json)
-        puts(w->json);
-    else
-        err = trace_print_text(w->json, stdout);
+    return print_trace(a, w->json);
+}
+
+static int trace_cold(struct trace_args *a, struct walk *w)
+{
+    struct lab_descriptor lab;
+    struct diag_list diags;
+    struct config *c = NULL;
+    if (!a->config && lab_running(&lab)) {
+        fprintf(stderr, "(from the root of the running lab, %s)\n", lab.config);
+        a->config = lab.config;
+    }
+    log_set_level(LOG_LEVEL_WARNING);
+    diag_init(&diags);
+    int err = a->config ? config_load(&c, a->config, &diags)
+                        : config_load_mem(&c, "built-in configuration", "", 0, &diags);
+    bool config_bad = err != 0;
+    err = err ? err : trace_with(a, w, c, &diags);
+    diag_print(&diags, stderr, isatty(STDERR_FILENO));
+    if (err && !diags.errors)
+        fprintf(stderr, "waypost trace: %s\n", err_text(err));
+    diag_fini(&diags);
+    config_free(c);
+    free(w->json);
+    if (err)
+        return config_bad || err == ERR_INVALID ? EXIT_CONFIG : EXIT_CANNOT;
+    return w->rcode == DNS_RCODE_SERVFAIL ? EXIT_NO_ANSWER
+           : w->rcode || !w->answers      ? EXIT_NEGATIVE
+                                          : EXIT_POSITIVE;
+}
+
+/* ---- of a running server ---- */
+
+static int print_document(const struct trace_args *a, const json_t *doc)
+{
+    char *text = json_dumps(doc, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    int err = text ? print_trace(a, text) : ERR_NOMEM;
+    free(text);
     return err;
+}
+
+static int exit_of(const json_t *doc)
+{
+    const char *rcode = json_string_value(json_object_get(doc, "rcode"));
+    if (!rcode || !strcmp(rcode, "SERVFAIL"))
+        return EXIT_NO_ANSWER;
+    return strcmp(rcode, "NOERROR") != 0 || !json_array_size(json_object_get(doc, "answer"))
+               ? EXIT_NEGATIVE
+               : EXIT_POSITIVE;
+}
+
+static int trace_server(const struct trace_args *a)
+{
+    char path[4096], name[3200], type[64] = "";
+    long status;
+    int code;
+    remote_escape(a->name, name, sizeof name);
+    if (a->type)
+        remote_escape(a->type, type, sizeof type);
+    snprintf(path, sizeof path, "/v1/trace?name=%s%s%s", name, *type ? "&type=" : "", type);
+    json_t *doc = remote_call(a->socket, "GET", path, &status, &code);
+    if (!doc)
+        return code;
+    code = print_document(a, doc) ? EXIT_CANNOT : exit_of(doc);
+    json_decref(doc);
+    return code;
+}
+
+/* --last 5, --last www.example.com, --last */
+static int trace_last(const struct trace_args *a)
+{
+    char path[4096], name[3200] = "", *end = NULL;
+    long status, n = a->name ? strtol(a->name, &end, 10) : 1;
+    int code;
+    size_t i;
+    json_t *v;
+    bool by_name = a->name && *end;
+    if (by_name)
+        remote_escape(a->name, name, sizeof name);
+    snprintf(path, sizeof path, "/v1/traces?n=%ld%s%s", by_name ? 1 : n, by_name ? "&name=" : "",
+             name);
+    json_t *doc = remote_call(a->socket, "GET", path, &status, &code);
+    if (!doc)
+        return code;
+    const json_t *traces = json_object_get(doc, "traces");
+    code = json_array_size(traces) ? EXIT_POSITIVE : EXIT_NEGATIVE;
+    if (a->json)
+        code = print_document(a, doc) ? EXIT_CANNOT : code;
+    else if (!json_array_size(traces))
+        fputs("nothing was recorded: answers from the cache leave no trace\n", stderr);
+    json_array_foreach(traces, i, v)
+    {
+        if (!a->json && i)
+            putchar('\n');
+        if (!a->json && print_document(a, v))
+            code = EXIT_CANNOT;
+    }
+    json_decref(doc);
+    return code;
 }
 
 int verb_trace(int argc, char **argv)
 {
     struct trace_args a = {0};
     struct walk w = {0};
-    char lab[4096];
     uint8_t qname[DNS_NAME_MAX];
-    struct diag_list diags;
-    struct config *c = NULL;
-    if (!read_args(&a, argc, argv)) {
-        fputs("usage: waypost trace NAME [TYPE] [-c FILE] [--json]\n", stderr);
+    if (!read_args(&a, argc, argv))
         return EXIT_USAGE;
-    }
+    if (a.last)
+        return trace_last(&a);
     int n = dns_name_parse(qname, a.name, strlen(a.name), NULL);
     int type = a.type ? dns_type_parse(a.type, strlen(a.type)) : DNS_TYPE_A;
     if (n < 0 || type < 0) {
@@ -159,27 +274,9 @@ int verb_trace(int argc, char **argv)
                 n < 0 ? "domain name" : "record type");
         return EXIT_USAGE;
     }
-    if (!a.config && lab_running(lab, sizeof lab)) {
-        fprintf(stderr, "(from the root of the running lab, %s)\n", lab);
-        a.config = lab;
-    }
-    log_set_level(LOG_LEVEL_WARNING);
+    if (a.server)
+        return trace_server(&a);
     w.qname = qname;
     w.qtype = (uint16_t)type;
-    diag_init(&diags);
-    int err = a.config ? config_load(&c, a.config, &diags)
-                       : config_load_mem(&c, "built-in configuration", "", 0, &diags);
-    bool config_bad = err != 0;
-    err = err ? err : trace_with(&a, &w, c, &diags);
-    diag_print(&diags, stderr, isatty(STDERR_FILENO));
-    if (err && !diags.errors)
-        fprintf(stderr, "waypost trace: %s\n", err_text(err));
-    diag_fini(&diags);
-    config_free(c);
-    free(w.json);
-    if (err)
-        return config_bad || err == ERR_INVALID ? EXIT_CONFIG : EXIT_CANNOT;
-    return w.rcode == DNS_RCODE_SERVFAIL ? EXIT_NO_ANSWER
-           : w.rcode || !w.answers       ? EXIT_NEGATIVE
-                                         : EXIT_POSITIVE;
+    return trace_cold(&a, &w);
 }

@@ -3,6 +3,7 @@
 #include "base/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <string.h>
 
 static const char *text_of(const json_t *o, const char *key)
@@ -25,12 +26,15 @@ static int int_of(const json_t *o, const char *key)
 static void print_attempt(const json_t *a, FILE *out)
 {
     const char *outcome = text_of(a, "outcome");
+    bool reply = strcmp(outcome, "reply") == 0;
     fprintf(out, "  │    try %d   %s  %s  rto %d ms", int_of(a, "n"), text_of(a, "transport"),
             text_of(a, "server"), int_of(a, "rto_ms"));
-    if (json_object_get(a, "rtt_ms"))
+    if (reply)
         fprintf(out, "  → %.1f ms, %d octets", number_of(a, "rtt_ms"), int_of(a, "size"));
-    if (strcmp(outcome, "reply") != 0)
-        fprintf(out, "  %s", outcome);
+    else
+        fprintf(out, "  %s", *outcome == '-' ? "not waited for" : outcome);
+    if (!int_of(a, "edns"))
+        fputs("  without EDNS", out);
     fputc('\n', out);
 }
 
@@ -58,6 +62,13 @@ static void print_hop(const json_t *hop, FILE *out)
     size_t i;
     json_t *a;
     int depth = int_of(hop, "depth");
+    const json_t *attempts = json_object_get(hop, "attempts");
+    if (!json_array_size(attempts)) {
+        fprintf(out, "  ✗ %2d  %-16s nobody to ask %s %s%s%s\n", int_of(hop, "seq"),
+                text_of(hop, "zone"), text_of(hop, "qname"), text_of(hop, "qtype"),
+                depth ? "  for " : "", depth ? text_of(hop, "reason") : "");
+        return;
+    }
     fprintf(out, "  %s %2d  %-16s %-18s %-20s %8.1f ms  %s%s%s%s\n", hop_sign(hop),
             int_of(hop, "seq"), text_of(hop, "zone"), text_of(hop, "ns"), text_of(hop, "addr"),
             hop_ms(hop), text_of(hop, "class"), int_of(hop, "aa") ? " (aa)" : "",
@@ -72,7 +83,6 @@ static void print_hop(const json_t *hop, FILE *out)
     if (int_of(hop, "glue"))
         fprintf(out, ", glue %d", int_of(hop, "glue"));
     fputc('\n', out);
-    const json_t *attempts = json_object_get(hop, "attempts");
     json_array_foreach(attempts, i, a) print_attempt(a, out);
 }
 
@@ -152,6 +162,29 @@ int trace_print_text(const char *json, FILE *out)
     const json_t *hops = json_object_get(doc, "hops");
     json_array_foreach(hops, i, hop) print_hop(hop, out);
     print_tail(doc, out);
+    json_decref(doc);
+    return 0;
+}
+
+static void print_line(json_t *o, const char *kind, FILE *out)
+{
+    json_object_set_new(o, "kind", json_string(kind));
+    json_dumpf(o, out, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    fputc('\n', out);
+}
+
+int trace_print_lines(const char *json, FILE *out)
+{
+    json_t *doc = json_loads(json, 0, NULL), *v;
+    size_t i;
+    if (!doc)
+        return ERR_SYNTAX;
+    print_line(json_object_get(doc, "question"), "question", out);
+    json_array_foreach(json_object_get(doc, "events"), i, v) print_line(v, "event", out);
+    json_array_foreach(json_object_get(doc, "hops"), i, v) print_line(v, "hop", out);
+    json_object_del(doc, "events");
+    json_object_del(doc, "hops");
+    print_line(doc, "result", out);
     json_decref(doc);
     return 0;
 }

@@ -6,5 +6,7 @@
 
 /* ERR_SYNTAX when the text is no trace document. */
 int trace_print_text(const char *json, FILE *out);
+/* One JSON object a line: the question, every event as it happened, every hop, the result. */
+int trace_print_lines(const char *json, FILE *out);
 
 #endif

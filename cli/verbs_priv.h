@@ -11,5 +11,13 @@ int verb_trace(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_zone(int argc, char **argv);
 int verb_config(int argc, char **argv);
+int verb_query(int argc, char **argv);
+int verb_status(int argc, char **argv);
+int verb_stats(int argc, char **argv);
+int verb_servers(int argc, char **argv);
+int verb_reload(int argc, char **argv);
+int verb_stop(int argc, char **argv);
+int verb_cache(int argc, char **argv);
+int verb_doctor(int argc, char **argv);
 
 #endif

@@ -1,84 +1,22 @@
 #include "daemon/server.h"
 
-#include "authority/zone.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "daemon/worker.h"
+#include "base/runtime.h"
 #include "net/udp.h"
+#include "server_priv.h"
 
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define SERVER_WORKERS_MAX 64
-#define SERVER_TICK_MS     100 /* how soon a retired snapshot is looked at again */
-#define ANSWERS_BYTES_MIN  (1u << 20)
-
-struct server {
-    struct worker_shared shared;
-    struct engine engine;
-    char *path;
-    struct worker *workers[SERVER_WORKERS_MAX];
-    unsigned worker_count;
-    uv_loop_t loop;
-    uv_signal_t signals[3];
-    uv_async_t stop;
-    uv_timer_t tick;
-    bool loop_ready;
-};
-
-static struct snapshot *server_snapshot(struct server *s)
-{
-    return atomic_load(&s->shared.root);
-}
-
-/* ---- reload ---- */
-
-int server_reload(struct server *s, struct diag_list *diags, unsigned *zone_errors)
-{
-    struct config *c = NULL;
-    struct snapshot *before = server_snapshot(s), *after = NULL;
-    *zone_errors = 0;
-    if (!s->path)
-        return ERR_UNSUPPORTED;
-    int err = config_load(&c, s->path, diags);
-    if (err)
-        return ERR_INVALID;
-    err = snapshot_build(&after, c, before, diags, zone_errors);
-    if (err)
-        return err;
-    bool same = after->listener_count == before->listener_count;
-    for (unsigned i = 0; same && i < after->listener_count; i++)
-        same = addr_equal(&after->listeners[i].addr, &before->listeners[i].addr);
-    if (!same) {
-        diag_add(diags, DIAG_ERROR,
-                 &(struct diag_at){.file = s->path, .hint = "restart the server"},
-                 "the addresses under listen: cannot change at a reload");
-        part_unref(&after->part);
-        return ERR_INVALID;
-    }
-    atomic_exchange(&s->shared.root, after);
-    while (snap_retire(&s->shared.domain, &before->part) == ERR_NOMEM)
-        usleep(1000); /* nothing else can be given up: the old root must not be freed early */
-    return 0;
-}
-
-static void reload_and_say(struct server *s)
-{
-    struct diag_list diags;
-    unsigned zone_errors;
-    diag_init(&diags);
-    int err = server_reload(s, &diags, &zone_errors);
-    diag_print(&diags, stderr, 0);
-    if (err)
-        log_error("reload", "nothing was changed: %s", err_text(err));
-    else
-        log_notice("reload", "done, %u zones, %u kept in their old version",
-                   zonedb_count(server_snapshot(s)->zones), zone_errors);
-    diag_fini(&diags);
-}
+#define SERVER_TICK_MS    100 /* how soon a retired snapshot is looked at again */
+#define ANSWERS_BYTES_MIN (1u << 20)
 
 /* ---- the control loop ---- */
 
@@ -86,7 +24,7 @@ static void on_signal(uv_signal_t *h, int signum)
 {
     struct server *s = h->data;
     if (signum == SIGHUP)
-        reload_and_say(s);
+        server_reload(s, NULL, NULL);
     else
         uv_stop(&s->loop);
 }
@@ -99,7 +37,7 @@ static void on_stop(uv_async_t *h)
 static void on_tick(uv_timer_t *h)
 {
     struct server *s = h->data;
-    snap_reclaim(&s->shared.domain);
+    server_reclaim(s);
 }
 
 static int server_loop(struct server *s)
@@ -123,7 +61,9 @@ static int server_loop(struct server *s)
 
 int server_run(struct server *s)
 {
+    runtime_notify("READY=1");
     uv_run(&s->loop, UV_RUN_DEFAULT);
+    runtime_notify("STOPPING=1");
     log_notice("server", "ending");
     return 0;
 }
@@ -191,7 +131,7 @@ static int make_engine(struct server *s, struct diag_list *diags)
                : resolver_new(&s->shared.resolver, &s->engine.options, s->shared.clock, diags);
 }
 
-static int make_workers(struct server *s, struct diag_list *diags)
+static int bind_workers(struct server *s, struct diag_list *diags)
 {
     const struct snapshot *snap = server_snapshot(s);
     long want = (long)config_int(snap->config, NULL, "server.workers");
@@ -211,12 +151,49 @@ static int make_workers(struct server *s, struct diag_list *diags)
         }
         s->worker_count++;
     }
-    for (unsigned i = 0; i < s->worker_count; i++) {
-        int err = worker_start(s->workers[i]);
-        if (err)
-            return err;
-    }
     return 0;
+}
+
+static int start_workers(struct server *s)
+{
+    int err = 0;
+    for (unsigned i = 0; i < s->worker_count && !err; i++)
+        err = worker_start(s->workers[i]);
+    return err;
+}
+
+/* ---- rights ---- */
+
+/* server.user: looked up before anything is bound, so that a wrong name is an error of the
+ * configuration. */
+static int find_user(const struct config *c, struct passwd *pw, char *buf, size_t cap,
+                     struct diag_list *diags)
+{
+    const char *name = config_text(c, NULL, "server.user");
+    struct passwd *found = NULL;
+    pw->pw_name = NULL;
+    if (!name)
+        return 0;
+    int err = getpwnam_r(name, pw, buf, cap, &found);
+    if (found)
+        return 0;
+    config_complain(c, config_node(c, NULL, "server.user"), DIAG_ERROR, NULL, diags,
+                    "there is no user \"%s\"%s%s", name, err ? ": " : "", err ? strerror(err) : "");
+    return ERR_INVALID;
+}
+
+/* After the addresses are bound and before anything is received. */
+static int become_user(const struct passwd *pw, struct diag_list *diags)
+{
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (!pw->pw_name || (getuid() == pw->pw_uid && geteuid() == pw->pw_uid))
+        return 0;
+    if (!initgroups(pw->pw_name, pw->pw_gid) && !setgid(pw->pw_gid) && !setuid(pw->pw_uid) &&
+        setuid(0) < 0)
+        return 0;
+    diag_add(diags, DIAG_ERROR, &(struct diag_at){.hint = "only root can change to another user"},
+             "cannot become the user \"%s\": %s", pw->pw_name, strerror(errno));
+    return ERR_ACCESS;
 }
 
 static void set_log_level(const struct config *c)
@@ -228,7 +205,53 @@ static void set_log_level(const struct config *c)
             log_set_level((enum log_level)i);
 }
 
-int server_start(struct server **out, struct config *config, const char *path,
+/* Where the control socket goes; "" for none. */
+static void control_path(const struct config *c, const char *name, char *out, size_t cap)
+{
+    const char *want = config_text(c, NULL, "server.control");
+    *out = 0;
+    if (!strcmp(want, "none") || (!strcmp(want, "auto") && !name))
+        return;
+    if (!strcmp(want, "auto"))
+        runtime_path(out, cap, name, true);
+    else
+        snprintf(out, cap, "%s%s%s", *want == '/' ? "" : config_folder(c), *want == '/' ? "" : "/",
+                 want);
+}
+
+static int make_control(struct server *s, const struct config *c, const char *name,
+                        const struct passwd *pw, struct diag_list *diags)
+{
+    char path[4096];
+    bool must = strcmp(config_text(c, NULL, "server.control"), "auto") != 0;
+    control_path(c, name, path, sizeof path);
+    if (!*path)
+        return 0;
+    int err = control_open(&s->control, s, path, pw->pw_name ? (long)pw->pw_uid : -1);
+    if (err)
+        diag_add(diags, must ? DIAG_ERROR : DIAG_WARNING,
+                 &(struct diag_at){.hint = "server.control: PATH or none"},
+                 "no control socket at %s: %s", path, err_text(err));
+    return must ? err : 0;
+}
+
+/* Everything after the snapshot: addresses, engine, loop, workers, rights. */
+static int start_serving(struct server *s, const struct config *config, const char *control,
+                         struct diag_list *diags)
+{
+    struct passwd pw;
+    char names[4096];
+    int err = find_user(config, &pw, names, sizeof names, diags);
+    err = err ? err : probe_addresses(s, diags);
+    err = err ? err : make_engine(s, diags);
+    err = err ? err : server_loop(s);
+    err = err ? err : bind_workers(s, diags);
+    err = err ? err : make_control(s, config, control, &pw, diags);
+    err = err ? err : become_user(&pw, diags);
+    return err ? err : start_workers(s);
+}
+
+int server_start(struct server **out, struct config *config, const struct server_place *place,
                  struct diag_list *diags)
 {
     struct server *s = calloc(1, sizeof *s);
@@ -238,9 +261,10 @@ int server_start(struct server **out, struct config *config, const char *path,
         config_free(config);
         return ERR_NOMEM;
     }
-    s->path = path ? strdup(path) : NULL;
+    s->path = place->config ? strdup(place->config) : NULL;
     s->shared.clock = clock_system();
     s->shared.engine = &s->engine;
+    s->started_s = s->loaded_s = clock_wall_s(s->shared.clock);
     set_log_level(config);
     s->shared.drain_ms = config_int(config, NULL, "server.drain");
     snap_init(&s->shared.domain);
@@ -251,16 +275,12 @@ int server_start(struct server **out, struct config *config, const char *path,
         err = snapshot_build(&snap, config, NULL, diags, &zone_errors);
     if (!err) {
         atomic_store(&s->shared.root, snap);
-        err = probe_addresses(s, diags);
+        err = start_serving(s, config, place->control, diags);
     }
-    err = err ? err : make_engine(s, diags);
-    err = err ? err : server_loop(s);
-    err = err ? err : make_workers(s, diags);
     if (err) {
         server_free(s);
         return err;
     }
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     *out = s;
     return 0;
 }
@@ -272,12 +292,27 @@ static void close_handle(uv_handle_t *h, void *arg)
         uv_close(h, NULL);
 }
 
+static void drop_waiters(struct reload_waiter *w)
+{
+    while (w) {
+        struct reload_waiter *next = w->next;
+        free(w);
+        w = next;
+    }
+}
+
 void server_free(struct server *s)
 {
+    s->ending = true;
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_stop(s->workers[i]);
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_free(s->workers[i]);
+    if (s->control)
+        control_close(s->control);
+    drop_waiters(s->bg.waiters);
+    drop_waiters(s->bg.next_waiters);
+    s->bg.waiters = s->bg.next_waiters = NULL;
     if (s->loop_ready) {
         uv_walk(&s->loop, close_handle, NULL);
         uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -294,45 +329,4 @@ void server_free(struct server *s)
     engine_free(&s->engine);
     free(s->path);
     free(s);
-}
-
-/* ---- what it is doing ---- */
-
-void server_print_stats(struct server *s, FILE *out)
-{
-    for (unsigned which = 0; which < WORKER_STATS; which++) {
-        const struct stat_block *first =
-            s->worker_count ? worker_stats(s->workers[0], which) : NULL;
-        for (size_t row = 0; first && row < first->count; row++) {
-            uint64_t sum = 0;
-            for (unsigned i = 0; i < s->worker_count; i++)
-                sum += stat_get(worker_stats(s->workers[i], which), (unsigned)row);
-            fprintf(out, "waypost_%s %llu\n", first->rows[row].name, (unsigned long long)sum);
-        }
-    }
-}
-
-void server_print_status(struct server *s, FILE *out)
-{
-    const struct snapshot *snap = server_snapshot(s);
-    unsigned loaded = 0;
-    uint64_t records = 0;
-    for (unsigned i = 0; i < zonedb_count(snap->zones); i++) {
-        const uint8_t *origin;
-        zonedb_listeners on;
-        const struct zone *z = zonedb_at(snap->zones, i, &origin, &on);
-        loaded += z != NULL;
-        records += z ? zone_size(z).records : 0;
-    }
-    fprintf(out, "zones       %u loaded of %u, %llu records\n", loaded, zonedb_count(snap->zones),
-            (unsigned long long)records);
-    for (unsigned i = 0; i < snap->listener_count; i++) {
-        const struct snapshot_listener *l = &snap->listeners[i];
-        char text[ADDR_TEXT_MAX];
-        fprintf(out, "listening   %s%s%s %s%s%s\n", addr_print_port(&l->addr, text),
-                l->udp ? " udp" : "", l->tcp ? " tcp" : "",
-                l->roles & ROLE_AUTHORITY ? "authority" : "",
-                l->roles == (ROLE_AUTHORITY | ROLE_RESOLVER) ? "+" : "",
-                l->roles & ROLE_RESOLVER ? "resolver" : "");
-    }
 }

@@ -6,6 +6,7 @@
 #include "net/stream.h"
 #include "net/udp.h"
 #include "net/upstream.h"
+#include "resolver/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,9 @@ struct worker {
     uv_timer_t timer;         /* drives the wheel */
     uv_async_t wake;          /* another worker's answer, or stop */
     uv_thread_t thread;
+    uv_mutex_t asked_lock;
+    struct list asked; /* worker_question, from other threads */
+    bool asked_closed;
     bool loop_ready, started, reader_added, async_ready;
     _Atomic bool stopping;
     int64_t drain_until_ms; /* 0: not draining */
@@ -92,9 +96,57 @@ static void wake_worker(void *arg)
     uv_async_send(&w->wake);
 }
 
+static void on_asked(void *arg, const struct resolver_result *res)
+{
+    struct worker_question *q = arg;
+    q->done(q, trace_json(res, q->qname, q->qtype));
+}
+
+/* The next question of other threads, or NULL. */
+static struct worker_question *take_asked(struct worker *w)
+{
+    uv_mutex_lock(&w->asked_lock);
+    struct list *first = list_first(&w->asked);
+    if (first)
+        list_remove(first);
+    uv_mutex_unlock(&w->asked_lock);
+    return first ? container_of(first, struct worker_question, link) : NULL;
+}
+
+static void answer_asked(struct worker *w)
+{
+    struct worker_question *q;
+    while ((q = take_asked(w))) {
+        struct resolver_ask ask = {.qname = q->qname,
+                                   .qtype = q->qtype,
+                                   .qclass = DNS_CLASS_IN,
+                                   .flags = DNS_FLAG_RD,
+                                   .dnssec_ok = q->dnssec_ok,
+                                   .trace = true};
+        struct request *req;
+        if (!w->resolver || resolver_ask(w->resolver, &ask, on_asked, q, &req))
+            q->done(q, NULL);
+    }
+}
+
+int worker_ask(struct worker *w, struct worker_question *q)
+{
+    if (!w->shared->resolver)
+        return ERR_UNSUPPORTED;
+    uv_mutex_lock(&w->asked_lock);
+    bool closed = w->asked_closed;
+    if (!closed) {
+        list_push(&w->asked, &q->link);
+        uv_async_send(&w->wake);
+    }
+    uv_mutex_unlock(&w->asked_lock);
+    return closed ? ERR_CLOSED : 0;
+}
+
 static void on_wake(uv_async_t *h)
 {
     struct worker *w = h->data;
+    answer_asked(w);
     if (w->resolver)
         resolver_worker_drain(w->resolver);
     if (!atomic_load(&w->stopping) || w->drain_until_ms)
@@ -180,6 +232,11 @@ int worker_new(struct worker **out, struct worker_shared *shared, unsigned *fail
         return ERR_NOMEM;
     memset(w, 0, sizeof *w);
     w->shared = shared;
+    list_init(&w->asked);
+    if (uv_mutex_init(&w->asked_lock)) {
+        free(w);
+        return ERR_NOMEM;
+    }
     wheel_init(&w->wheel, clock_mono_ms(shared->clock));
     w->batch = net_batch_new();
     int err = w->batch ? make_stats(w) : ERR_NOMEM;
@@ -240,6 +297,10 @@ static void worker_close(struct worker *w)
     if (w->resolver)
         resolver_worker_free(w->resolver); /* what is in flight ends now */
     w->resolver = NULL;
+    uv_mutex_lock(&w->asked_lock);
+    w->asked_closed = true;
+    uv_mutex_unlock(&w->asked_lock);
+    answer_asked(w);
     for (unsigned i = 0; i < SNAPSHOT_LISTENERS_MAX; i++) {
         if (w->udp[i])
             net_udp_close(w->udp[i]);
@@ -273,6 +334,7 @@ void worker_free(struct worker *w)
     for (unsigned i = 0; i < WORKER_STATS; i++)
         stat_free(w->stats[i]);
     net_batch_free(w->batch);
+    uv_mutex_destroy(&w->asked_lock);
     free(w);
 }
 

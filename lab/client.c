@@ -12,20 +12,20 @@
 
 #define CLIENT_TIMEOUT_MS 8000
 
-static int wait_for(int fd, short events)
+static int wait_for(int fd, short events, int timeout_ms)
 {
     struct pollfd p = {.fd = fd, .events = events};
     int n;
     do
-        n = poll(&p, 1, CLIENT_TIMEOUT_MS);
+        n = poll(&p, 1, timeout_ms);
     while (n < 0 && errno == EINTR);
     return n < 0 ? err_of_errno(errno) : n == 0 ? ERR_TIMEOUT : 0;
 }
 
-static int read_all(int fd, uint8_t *p, size_t len)
+static int read_all(int fd, uint8_t *p, size_t len, int timeout_ms)
 {
     while (len) {
-        int err = wait_for(fd, POLLIN);
+        int err = wait_for(fd, POLLIN, timeout_ms);
         ssize_t n = err ? 0 : recv(fd, p, len, 0);
         if (err || n < 0)
             return err ? err : err_of_errno(errno);
@@ -37,8 +37,8 @@ static int read_all(int fd, uint8_t *p, size_t len)
     return 0;
 }
 
-static int exchange(const struct addr *server, bool tcp, const uint8_t *q, size_t len,
-                    uint8_t *reply, size_t *reply_len)
+static int exchange(const struct addr *server, bool tcp, int timeout_ms, const uint8_t *q,
+                    size_t len, uint8_t *reply, size_t *reply_len)
 {
     struct sockaddr_storage ss;
     socklen_t sslen = addr_to_sockaddr(server, &ss);
@@ -50,11 +50,11 @@ static int exchange(const struct addr *server, bool tcp, const uint8_t *q, size_
                  send(fd, q, len, MSG_NOSIGNAL) != (ssize_t)len))
         err = err_of_errno(errno);
     if (!err && tcp) {
-        err = read_all(fd, head, 2);
+        err = read_all(fd, head, 2, timeout_ms);
         *reply_len = get_u16(head);
-        err = err ? err : read_all(fd, reply, *reply_len);
+        err = err ? err : read_all(fd, reply, *reply_len, timeout_ms);
     } else if (!err) {
-        err = wait_for(fd, POLLIN);
+        err = wait_for(fd, POLLIN, timeout_ms);
         ssize_t n = err ? 0 : recv(fd, reply, 65535, 0);
         err = err ? err : n < 0 ? err_of_errno(errno) : 0;
         *reply_len = n > 0 ? (size_t)n : 0;
@@ -64,34 +64,58 @@ static int exchange(const struct addr *server, bool tcp, const uint8_t *q, size_
     return err;
 }
 
-int lab_ask(const struct addr *server, const char *name, const char *type, bool recurse,
-            struct arena *a, struct lab_reply *reply)
+/* Octets of the question in q, or an error. */
+static int make_question(const char *name, const char *type, uint16_t flags, uint8_t *q, size_t cap)
 {
-    uint8_t qname[DNS_NAME_MAX], q[512];
+    uint8_t qname[DNS_NAME_MAX];
     struct dns_writer w;
     struct rng rng;
+    struct edns e = {.present = true, .size = 1232};
     int qtype = dns_type_parse(type, strlen(type)),
         n = dns_name_parse(qname, name, strlen(name), NULL);
-    uint8_t *bytes = arena_alloc(a, 65535);
-    size_t len = 0;
-    if (n < 0 || qtype < 0 || !bytes)
-        return n < 0 ? n : qtype < 0 ? ERR_SYNTAX : ERR_NOMEM;
+    if (n < 0 || qtype < 0)
+        return n < 0 ? n : ERR_SYNTAX;
     int err = rng_init(&rng);
     if (err)
         return err;
-    struct edns e = {.present = true, .size = 1232};
-    dns_writer_init(&w, q, sizeof q);
+    dns_writer_init(&w, q, cap);
     dns_writer_question(&w, qname, (uint16_t)qtype, DNS_CLASS_IN);
-    size_t qlen = dns_writer_finish(&w, rng_u16(&rng), recurse ? DNS_FLAG_RD : 0, 0, &e, 0);
+    n = (int)dns_writer_finish(&w, rng_u16(&rng), flags, 0, &e, 0);
     rng_fini(&rng);
+    return n;
+}
+
+static int ask(const struct addr *server, const uint8_t *q, int qlen, bool tcp, bool fall_back,
+               int timeout_ms, struct arena *a, struct lab_reply *reply)
+{
+    uint8_t *bytes = arena_alloc(a, 65535);
+    size_t len = 0;
+    if (qlen < 0 || !bytes)
+        return qlen < 0 ? qlen : ERR_NOMEM;
     int64_t start = clock_mono_us(clock_system());
-    reply->tcp = false;
-    err = exchange(server, false, q, qlen, bytes, &len);
-    if (!err && len > 2 && bytes[2] & 2) {
+    reply->tcp = tcp;
+    int err = exchange(server, tcp, timeout_ms, q, (size_t)qlen, bytes, &len);
+    if (!err && fall_back && len > 2 && bytes[2] & 2) {
         reply->tcp = true;
-        err = exchange(server, true, q, qlen, bytes, &len);
+        err = exchange(server, true, timeout_ms, q, (size_t)qlen, bytes, &len);
     }
     reply->took_us = clock_mono_us(clock_system()) - start;
     err = err ? err : dns_msg_parse(&reply->msg, bytes, len, a, 4096);
     return err ? err : reply->msg.id == get_u16(q) ? 0 : ERR_MISMATCH;
+}
+
+int lab_ask(const struct addr *server, const char *name, const char *type, bool recurse,
+            struct arena *a, struct lab_reply *reply)
+{
+    uint8_t q[512];
+    int len = make_question(name, type, recurse ? DNS_FLAG_RD : 0, q, sizeof q);
+    return ask(server, q, len, false, true, CLIENT_TIMEOUT_MS, a, reply);
+}
+
+int lab_ask_over(const struct addr *server, const char *name, const char *type, bool tcp,
+                 int timeout_ms, struct arena *a, struct lab_reply *reply)
+{
+    uint8_t q[512];
+    int len = make_question(name, type, 0, q, sizeof q);
+    return ask(server, q, len, tcp, false, timeout_ms, a, reply);
 }

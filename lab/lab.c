@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/runtime.h"
 #include "config/config.h"
 #include "daemon/server.h"
 #include "dns/rdata.h"
@@ -15,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
+
+#define LAB_CONTROL "lab.control"
 
 #ifndef WAYPOST_ZONES
 #define WAYPOST_ZONES "/usr/share/waypost/zones"
@@ -48,46 +51,31 @@ bool lab_find_zones(char *out, size_t cap)
     return has_lab(out);
 }
 
-/* In a folder that is ours alone: what lies in /tmp under a guessable name could be anybody's. */
-static bool descriptor_path(char *out, size_t cap, bool make)
-{
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    char dir[3000];
-    struct stat st;
-    if (runtime && *runtime == '/')
-        snprintf(dir, sizeof dir, "%s/waypost", runtime);
-    else if (geteuid() == 0)
-        snprintf(dir, sizeof dir, "/run/waypost");
-    else
-        snprintf(dir, sizeof dir, "/tmp/waypost-%u", (unsigned)geteuid());
-    if (make)
-        mkdir(dir, 0700);
-    snprintf(out, cap, "%s/lab", dir);
-    return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
-}
-
 static void write_descriptor(const char *config)
 {
-    char path[4096], full[4096];
-    if (!descriptor_path(path, sizeof path, true) || !realpath(config, full))
+    char path[1200], control[1200], full[4096];
+    if (!runtime_path(path, sizeof path, "lab", true) || !realpath(config, full))
         return;
+    runtime_path(control, sizeof control, LAB_CONTROL, false);
     FILE *f = fopen(path, "we");
     if (f) {
-        fprintf(f, "%ld\n%s\n", (long)getpid(), full);
+        fprintf(f, "%ld\n%s\n%s\n", (long)getpid(), full, control);
         fclose(f);
     }
 }
 
-bool lab_running(char *config, size_t cap)
+bool lab_running(struct lab_descriptor *d)
 {
-    char path[4096];
+    char path[1200];
     long pid = 0;
     bool found = false;
-    FILE *f = descriptor_path(path, sizeof path, false) ? fopen(path, "re") : NULL;
+    FILE *f = runtime_path(path, sizeof path, "lab", false) ? fopen(path, "re") : NULL;
     if (!f)
         return false;
-    if (fscanf(f, "%ld\n", &pid) == 1 && fgets(config, (int)cap, f)) {
-        config[strcspn(config, "\n")] = 0;
+    if (fscanf(f, "%ld\n", &pid) == 1 && fgets(d->config, sizeof d->config, f) &&
+        fgets(d->control, sizeof d->control, f)) {
+        d->config[strcspn(d->config, "\n")] = 0;
+        d->control[strcspn(d->control, "\n")] = 0;
         found = pid > 1 && kill((pid_t)pid, 0) == 0;
     }
     fclose(f);
@@ -96,8 +84,8 @@ bool lab_running(char *config, size_t cap)
 
 static void remove_descriptor(void)
 {
-    char path[4096];
-    if (descriptor_path(path, sizeof path, false))
+    char path[1200];
+    if (runtime_path(path, sizeof path, "lab", false))
         unlink(path);
 }
 
@@ -237,7 +225,10 @@ int lab_run(const char *zones, bool stay)
     int err = config_load(&c, path, &diags);
     if (!err)
         find_addresses(&t, c);
-    err = err ? err : server_start(&t.server, c, path, &diags);
+    err =
+        err ? err
+            : server_start(&t.server, c,
+                           &(struct server_place){.config = path, .control = LAB_CONTROL}, &diags);
     err = err ? err : misfits_start(&misfits, t.upstream_port, &diags);
     diag_print(&diags, stderr, isatty(STDERR_FILENO));
     diag_fini(&diags);

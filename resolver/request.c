@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,11 @@ static void record_end(struct walk *k, const struct resolver_result *res)
     trace_add(&k->trace, TRACE_BUDGET, 0, walk_us(k), (unsigned)b->total, (unsigned)b->walk,
               (unsigned)b->ns_addr, (unsigned)b->ns_names, (unsigned)b->aliases,
               (unsigned)b->bytes);
+    for (unsigned i = 0; i < res->ede_count; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "%.*s", (int)res->ede[i].text_len, res->ede[i].text);
+        trace_add(&k->trace, TRACE_EDE, 0, walk_us(k), (unsigned)res->ede[i].code, text);
+    }
     trace_add(&k->trace, TRACE_ANSWER, 0, walk_us(k), (unsigned)res->rcode, res->answer_count,
               (unsigned)walk_us(k));
 }

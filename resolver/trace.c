@@ -360,13 +360,9 @@ static void print_result(FILE *o, const struct resolver_result *res, const uint8
     fputs("],\"authority\":[", o);
     for (unsigned i = 0; i < res->authority_count; i++)
         print_set(o, &res->authority[i], &more);
-    fputs("],\"ede\":[", o);
-    for (unsigned i = 0; i < res->ede_count; i++) {
-        fprintf(o, "%s{\"code\":%u,\"text\":", i ? "," : "", res->ede[i].code);
-        print_text(o, res->ede[i].text, res->ede[i].text_len);
-        fputc('}', o);
-    }
-    fputs("],", o);
+    fputs("],\"ede\":", o);
+    print_kind(o, res, TRACE_EDE, false);
+    fputs(",", o);
 }
 
 static void print_path(FILE *o, const struct trace_path *path)

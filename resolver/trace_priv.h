@@ -28,6 +28,7 @@
     X(LIMIT, "limit", "s:limit u:used u:limit_at")                                              \
     X(FAIL, "fail", "s:why")                                                                    \
     X(BUDGET, "budget", "u:total u:walk u:ns_addr u:ns_names u:aliases u:bytes")                \
+    X(EDE, "ede", "u:code s:text")                                                              \
     X(LOST, "lost", "u:events")                                                                 \
     X(ANSWER, "answer", "u:rcode u:records u:took_us")
 

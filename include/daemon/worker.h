@@ -5,6 +5,7 @@
 #ifndef WAYPOST_DAEMON_WORKER_H
 #define WAYPOST_DAEMON_WORKER_H
 
+#include "base/list.h"
 #include "daemon/engine.h"
 #include "daemon/route.h"
 
@@ -36,5 +37,20 @@ void worker_stop(struct worker *w);
 void worker_free(struct worker *w);
 const struct stat_block *worker_stats(const struct worker *w, enum worker_stats which);
 struct recorder *worker_recorder(struct worker *w);
+
+/* A question from the control loop, answered by a worker's own engine with its caches and server
+ * state. Owner: the asker, until done. */
+struct worker_question {
+    struct list link; /* the worker's */
+    struct worker *worker;
+    uint8_t qname[255]; /* wire */
+    uint16_t qtype;
+    bool dnssec_ok;
+    /* Called once, on the worker's thread. json: the walk (resolver/trace.h), malloc'ed, the
+     * callee's; NULL: it could not be asked. */
+    void (*done)(struct worker_question *q, char *json);
+};
+/* Any thread. ERR_UNSUPPORTED: no listener resolves; ERR_CLOSED: the worker is ending. */
+int worker_ask(struct worker *w, struct worker_question *q);
 
 #endif

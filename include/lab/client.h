@@ -18,4 +18,8 @@ struct lab_reply {
 int lab_ask(const struct addr *server, const char *name, const char *type, bool recurse,
             struct arena *a, struct lab_reply *reply);
 
+/* The same over one transport only, without recursion. */
+int lab_ask_over(const struct addr *server, const char *name, const char *type, bool tcp,
+                 int timeout_ms, struct arena *a, struct lab_reply *reply);
+
 #endif

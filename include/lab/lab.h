@@ -12,8 +12,12 @@ int lab_run(const char *zones, bool stay);
 /* The folder with the lab's zones: beside the program, in the sources, or installed. False:
  * nowhere. */
 bool lab_find_zones(char *out, size_t cap);
-/* Path of a running lab's configuration, from its descriptor in the runtime directory; false when
- * none runs. */
-bool lab_running(char *config, size_t cap);
+/* How a running lab is found: its descriptor lies in the runtime folder. */
+struct lab_descriptor {
+    char config[4096];  /* path of its configuration */
+    char control[1200]; /* of its control socket, "" without one */
+};
+/* False when none runs. */
+bool lab_running(struct lab_descriptor *d);
 
 #endif

@@ -1,0 +1,159 @@
+/* daemon/reload.c: a new snapshot built aside, then published by one store. Building and freeing
+ * zones takes long; both run on the thread pool at idle priority, one at a time, so that the
+ * control loop and the workers are not held up. */
+#include "base/err.h"
+#include "base/log.h"
+#include "base/runtime.h"
+#include "server_priv.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NOTIFY_TEXT 64
+
+static void idle_priority(void)
+{
+    static const struct sched_param none = {0};
+    sched_setscheduler(0, SCHED_IDLE, &none); /* this thread; without it the work is only dearer */
+}
+
+static void run_reload(uv_work_t *work)
+{
+    struct server *s = work->data;
+    struct background *b = &s->bg;
+    struct config *c = NULL;
+    idle_priority();
+    b->err = config_load(&c, s->path, &b->diags) ? ERR_INVALID : 0;
+    if (!b->err)
+        b->err = snapshot_build(&b->after, c, b->before, &b->diags, &b->zone_errors);
+}
+
+static void run_reclaim(uv_work_t *work)
+{
+    struct server *s = work->data;
+    idle_priority();
+    snap_reclaim(&s->shared.domain);
+}
+
+static void after_reclaim(uv_work_t *work, int status)
+{
+    struct server *s = work->data;
+    (void)status;
+    s->bg.busy = false;
+    if (s->bg.again && !s->ending)
+        server_reload(s, NULL, NULL);
+}
+
+void server_reclaim(struct server *s)
+{
+    if (s->bg.busy || s->ending || !s->shared.domain.pending)
+        return;
+    s->bg.work.data = s;
+    s->bg.busy = !uv_queue_work(&s->loop, &s->bg.work, run_reclaim, after_reclaim);
+}
+
+static bool same_listeners(const struct snapshot *a, const struct snapshot *b)
+{
+    bool same = a->listener_count == b->listener_count;
+    for (unsigned i = 0; same && i < a->listener_count; i++)
+        same = addr_equal(&a->listeners[i].addr, &b->listeners[i].addr) &&
+               a->listeners[i].udp == b->listeners[i].udp &&
+               a->listeners[i].tcp == b->listeners[i].tcp;
+    return same;
+}
+
+/* The new root is seen by every batch that begins from now on. */
+static void publish(struct server *s)
+{
+    struct background *b = &s->bg;
+    if (!same_listeners(b->after, b->before)) {
+        diag_add(&b->diags, DIAG_ERROR,
+                 &(struct diag_at){.file = s->path, .hint = "restart the server"},
+                 "the addresses under listen: cannot change at a reload");
+        part_unref(&b->after->part);
+        b->err = ERR_INVALID;
+        return;
+    }
+    atomic_exchange(&s->shared.root, b->after);
+    while (snap_retire(&s->shared.domain, &b->before->part) == ERR_NOMEM)
+        usleep(1000); /* nothing else can be given up: the old root must not be freed early */
+    s->loaded_s = clock_wall_s(s->shared.clock);
+}
+
+static void tell(struct reload_waiter *waiters, const struct server_reload *r)
+{
+    while (waiters) {
+        struct reload_waiter *w = waiters;
+        waiters = w->next;
+        w->done(w->arg, r);
+        free(w);
+    }
+}
+
+static void after_reload(uv_work_t *work, int status)
+{
+    struct server *s = work->data;
+    struct background *b = &s->bg;
+    (void)status;
+    if (!b->err)
+        publish(s);
+    s->last_reload_failed = b->err || b->zone_errors;
+    unsigned zones = zonedb_count(server_snapshot(s)->zones);
+    diag_print(&b->diags, stderr, 0);
+    if (b->err)
+        log_error("reload", "nothing was changed: %s", err_text(b->err));
+    else
+        log_notice("reload", "done, %u zones, %u kept in their old version", zones, b->zone_errors);
+    runtime_notify("READY=1");
+    tell(b->waiters, &(struct server_reload){b->err, zones, b->zone_errors, &b->diags});
+    b->waiters = NULL;
+    diag_fini(&b->diags);
+    b->busy = false;
+    if (b->again && !s->ending)
+        server_reload(s, NULL, NULL);
+}
+
+static int add_waiter(struct reload_waiter **list, server_reloaded *done, void *arg)
+{
+    struct reload_waiter *w = done ? malloc(sizeof *w) : NULL;
+    if (!done)
+        return 0;
+    if (!w)
+        return ERR_NOMEM;
+    *w = (struct reload_waiter){*list, done, arg};
+    *list = w;
+    return 0;
+}
+
+static void notify_reloading(void)
+{
+    char text[NOTIFY_TEXT];
+    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%lld",
+             (long long)clock_mono_us(clock_system()));
+    runtime_notify(text);
+}
+
+int server_reload(struct server *s, server_reloaded *done, void *arg)
+{
+    struct background *b = &s->bg;
+    if (!s->path)
+        return ERR_UNSUPPORTED;
+    int err = add_waiter(&b->next_waiters, done, arg);
+    if (err)
+        return err;
+    b->again = b->busy;
+    if (b->busy)
+        return 0; /* after what runs now: the file may have changed since it was read */
+    b->waiters = b->next_waiters;
+    b->next_waiters = NULL;
+    b->before = server_snapshot(s);
+    b->after = NULL;
+    b->zone_errors = 0;
+    diag_init(&b->diags);
+    b->work.data = s;
+    notify_reloading();
+    b->busy = !uv_queue_work(&s->loop, &b->work, run_reload, after_reload);
+    return b->busy ? 0 : ERR_SYSTEM;
+}

@@ -1,0 +1,65 @@
+#include "base/runtime.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void folder_is_our_own(void **state)
+{
+    char dir[] = "/tmp/waypost-test-XXXXXX", path[1200], want[1200], foreign[1200];
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    setenv("XDG_RUNTIME_DIR", dir, 1);
+    assert_false(runtime_path(path, sizeof path, "control", false)); /* not made yet */
+    assert_string_equal(path, "");
+    assert_true(runtime_path(path, sizeof path, "control", true));
+    snprintf(want, sizeof want, "%s/waypost/control", dir);
+    assert_string_equal(path, want);
+    assert_false(runtime_path(path, 10, "control", false)); /* does not fit */
+    snprintf(foreign, sizeof foreign, "%s/waypost", dir);
+    assert_int_equal(rmdir(foreign), 0);
+    assert_int_equal(symlink("/tmp", foreign), 0); /* somebody's link is not a folder of ours */
+    assert_false(runtime_path(path, sizeof path, "control", true));
+    unlink(foreign);
+    rmdir(dir);
+}
+
+static void notifies(void **state)
+{
+    char dir[] = "/tmp/waypost-test-XXXXXX", got[64] = "";
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(sa.sun_path, sizeof sa.sun_path, "%s/n", dir);
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    setenv("NOTIFY_SOCKET", sa.sun_path, 1);
+    runtime_notify("READY=1");
+    assert_int_equal(recv(fd, got, sizeof got - 1, MSG_DONTWAIT), 7);
+    assert_string_equal(got, "READY=1");
+    setenv("NOTIFY_SOCKET", "relative", 1);
+    runtime_notify("READY=1");
+    unsetenv("NOTIFY_SOCKET");
+    runtime_notify("READY=1");
+    assert_int_equal(recv(fd, got, sizeof got - 1, MSG_DONTWAIT), -1);
+    close(fd);
+    unlink(sa.sun_path);
+    rmdir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(folder_is_our_own),
+                                       cmocka_unit_test(notifies)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
