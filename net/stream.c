@@ -14,6 +14,8 @@
 #define STREAM_BACKLOG  256
 #define STREAM_SWEEP_MS 250   /* precision of the timeouts */
 #define FRAME_MAX       65537 /* length and the longest message */
+#define GATHER_MAX      (4 * FRAME_MAX)
+#define FRAME_SMALL     4096 /* a begun frame up to this is put in front of the next read */
 
 struct net_stream {
     uv_tcp_t tcp;
@@ -28,8 +30,11 @@ struct net_stream {
     unsigned count;
     unsigned handles; /* open: listener, timer, one per connection object */
     bool closing;
-    uint8_t read[FRAME_MAX];  /* what a connection without a begun frame reads into */
-    uint8_t reply[FRAME_MAX]; /* one answer, made in place */
+    uint8_t read[FRAME_SMALL + FRAME_MAX]; /* a begun frame and what comes behind it */
+    /* Answers of the running read, made in place, one behind the other. */
+    struct conn *corked;
+    size_t gathered;
+    uint8_t gather[GATHER_MAX];
 };
 
 /* Lives until its handle is closed, nothing is owed and nothing is being written. */
@@ -42,11 +47,8 @@ struct conn {
     unsigned owed;    /* queries kept by the handler */
     unsigned writes;  /* uv_write under way */
     size_t queued;    /* octets in them */
-    uint8_t *partial; /* a begun frame: length of 2 + message known once two octets are there */
+    uint8_t *partial; /* a begun frame; kept for the next one unless it is large */
     size_t partial_len, partial_cap;
-    uint8_t *out; /* answers of the running read */
-    size_t out_len, out_cap;
-    bool corked;   /* a read is being worked on: answers gather in out */
     bool answered; /* a complete query has come */
     bool eof, closing, closed;
 };
@@ -55,7 +57,7 @@ struct write_job {
     uv_write_t req;
     struct conn *conn;
     size_t len;
-    uint8_t *bytes;
+    uint8_t bytes[];
 };
 
 void net_stream_limits_default(struct net_stream_limits *l)
@@ -82,7 +84,6 @@ static void conn_release(struct conn *c)
         return;
     struct net_stream *s = c->stream;
     free(c->partial);
-    free(c->out);
     free(c);
     stream_release(s);
 }
@@ -107,7 +108,7 @@ static void conn_close(struct conn *c)
 /* Half-closed by the client: over when everything asked has been answered and written. */
 static void conn_end_if_done(struct conn *c)
 {
-    if (c->eof && !c->owed && !c->writes && !c->corked)
+    if (c->eof && !c->owed && !c->writes && c->stream->corked != c)
         conn_close(c);
 }
 
@@ -128,7 +129,6 @@ static void on_written(uv_write_t *req, int status)
     struct conn *c = job->conn;
     c->writes--;
     c->queued -= job->len;
-    free(job->bytes);
     free(job);
     if (status < 0)
         conn_close(c);
@@ -138,56 +138,92 @@ static void on_written(uv_write_t *req, int status)
     conn_release(c);
 }
 
-static void conn_flush(struct conn *c)
+/* What the kernel did not take waits in memory, up to the bound. */
+static void conn_queue(struct conn *c, const uv_buf_t *bufs, unsigned count, size_t skip)
 {
-    if (!c->out_len || c->closing)
-        return;
-    struct write_job *job = malloc(sizeof *job);
+    size_t len = 0;
+    for (unsigned i = 0; i < count; i++)
+        len += bufs[i].len;
+    len -= skip;
+    bool stalled = c->queued + len > c->stream->limits.write_queue;
+    struct write_job *job = stalled ? NULL : malloc(sizeof *job + len);
     if (!job) {
+        stat_add(c->stream->stats, NET_TCP_STALLED, stalled);
         conn_close(c);
         return;
     }
-    *job = (struct write_job){.conn = c, .len = c->out_len, .bytes = c->out};
-    uv_buf_t buf = uv_buf_init((char *)c->out, (unsigned)c->out_len);
-    c->out = NULL;
-    c->out_len = c->out_cap = 0;
-    c->writes++;
-    c->queued += job->len;
-    stat_inc(c->stream->stats, NET_TCP_WRITES);
+    job->conn = c;
+    job->len = 0;
+    for (unsigned i = 0; i < count; i++) {
+        size_t from = skip < bufs[i].len ? skip : bufs[i].len;
+        memcpy(job->bytes + job->len, bufs[i].base + from, bufs[i].len - from);
+        job->len += bufs[i].len - from;
+        skip -= from;
+    }
+    uv_buf_t buf = uv_buf_init((char *)job->bytes, (unsigned)job->len);
     if (uv_write(&job->req, (uv_stream_t *)&c->tcp, &buf, 1, on_written)) {
-        c->writes--;
-        c->queued -= job->len;
-        free(job->bytes);
         free(job);
         conn_close(c);
+        return;
     }
+    c->writes++;
+    c->queued += len;
+}
+
+/* Mostly the kernel takes all of it at once: no copy, no heap. */
+static void conn_send(struct conn *c, const uv_buf_t *bufs, unsigned count)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < count; i++)
+        len += bufs[i].len;
+    if (c->closing || !len)
+        return;
+    stat_inc(c->stream->stats, NET_TCP_WRITES);
+    int n = c->writes ? UV_EAGAIN : uv_try_write((uv_stream_t *)&c->tcp, bufs, count);
+    if (n < 0 && n != UV_EAGAIN)
+        conn_close(c);
+    else if (n < 0 || (size_t)n < len)
+        conn_queue(c, bufs, count, n < 0 ? 0 : (size_t)n);
+}
+
+/* The answers gathered so far leave in one write. */
+static void conn_flush(struct conn *c)
+{
+    struct net_stream *s = c->stream;
+    uv_buf_t buf = uv_buf_init((char *)s->gather, (unsigned)s->gathered);
+    s->gathered = 0;
+    conn_send(c, &buf, 1);
+}
+
+/* Room for one more answer behind those gathered. */
+static uint8_t *gather_room(struct conn *c)
+{
+    struct net_stream *s = c->stream;
+    if (GATHER_MAX - s->gathered < FRAME_MAX)
+        conn_flush(c);
+    return s->gather + s->gathered + 2;
+}
+
+static void gather_keep(struct net_stream *s, size_t len)
+{
+    put_u16(s->gather + s->gathered, (uint16_t)len);
+    s->gathered += 2 + len;
 }
 
 static void conn_put(struct conn *c, const uint8_t *packet, size_t len)
 {
-    size_t need = c->out_len + 2 + len;
-    if (c->closing)
+    if (c->closing || len > FRAME_MAX - 2)
         return;
-    if (c->queued + need > c->stream->limits.write_queue + FRAME_MAX) {
-        stat_inc(c->stream->stats, NET_TCP_STALLED);
-        conn_close(c);
+    if (c->stream->corked == c) {
+        memcpy(gather_room(c), packet, len);
+        gather_keep(c->stream, len);
         return;
     }
-    if (need > c->out_cap) {
-        size_t cap = c->out_cap ? c->out_cap : 512;
-        while (cap < need)
-            cap *= 2;
-        uint8_t *out = realloc(c->out, cap);
-        if (!out) {
-            conn_close(c);
-            return;
-        }
-        c->out = out;
-        c->out_cap = cap;
-    }
-    put_u16(c->out + c->out_len, (uint16_t)len);
-    memcpy(c->out + c->out_len + 2, packet, len);
-    c->out_len = need;
+    uint8_t head[2];
+    put_u16(head, (uint16_t)len);
+    uv_buf_t bufs[2] = {uv_buf_init((char *)head, 2),
+                        uv_buf_init((char *)(uintptr_t)packet, (unsigned)len)};
+    conn_send(c, bufs, 2);
 }
 
 void net_stream_ticket(const struct net_query *q, struct net_ticket *t)
@@ -203,8 +239,6 @@ void net_stream_reply(const struct net_ticket *t, const uint8_t *packet, size_t 
     c->owed--;
     if (packet && !c->closing)
         conn_put(c, packet, len);
-    if (!c->corked)
-        conn_flush(c);
     conn_touch(c);
     conn_end_if_done(c);
     conn_release(c);
@@ -217,7 +251,7 @@ static void conn_query(struct conn *c, const uint8_t *packet, size_t len)
     struct net_stream *s = c->stream;
     struct net_query q = {.packet = packet,
                           .len = len,
-                          .out = s->reply,
+                          .out = gather_room(c),
                           .out_cap = 65535,
                           .client = c->client,
                           .local = &s->addr,
@@ -226,41 +260,42 @@ static void conn_query(struct conn *c, const uint8_t *packet, size_t len)
                           .priv = c};
     c->answered = true;
     stat_inc(s->stats, NET_TCP_QUERIES);
-    if (s->handler->answer(s->handler, &q) == HANDLER_ANSWERED)
-        conn_put(c, s->reply, q.out_len);
+    if (s->handler->answer(s->handler, &q) != HANDLER_ANSWERED)
+        return;
+    uint8_t *room = s->gather + s->gathered + 2;
+    if (room != q.out) /* an older question of this connection was answered meanwhile */
+        memmove(room, q.out, q.out_len);
+    gather_keep(s, q.out_len);
+}
+
+static bool is_large(const uint8_t *frame, size_t len)
+{
+    return len >= 2 && 2u + get_u16(frame) > FRAME_SMALL;
 }
 
 /* Keeps a begun frame. False: no memory. */
 static bool conn_keep(struct conn *c, const uint8_t *p, size_t len)
 {
     size_t cap = len >= 2 ? 2u + get_u16(p) : 2;
-    uint8_t *partial = realloc(c->partial, cap);
-    if (!partial)
-        return false;
-    memcpy(partial, p, len);
-    c->partial = partial;
-    c->partial_cap = cap;
+    if (cap > c->partial_cap) {
+        uint8_t *partial = realloc(c->partial, cap);
+        if (!partial)
+            return false;
+        c->partial = partial;
+        c->partial_cap = cap;
+    }
+    memcpy(c->partial, p, len);
     c->partial_len = len;
     return true;
 }
 
-/* A begun frame grew: its length may be known now, or it may be complete. */
-static void conn_continue(struct conn *c)
+/* A large frame that was read in pieces is complete: its memory is not kept. */
+static void conn_large(struct conn *c)
 {
-    if (c->partial_len < c->partial_cap)
-        return;
-    size_t whole = 2u + get_u16(c->partial);
-    if (whole > c->partial_cap) {
-        uint8_t *partial = realloc(c->partial, whole);
-        if (!partial) {
-            conn_close(c);
-            return;
-        }
-        c->partial = partial;
-        c->partial_cap = whole;
-        return;
-    }
     uint8_t *frame = c->partial;
+    size_t whole = 2u + get_u16(frame);
+    if (c->partial_len < whole)
+        return;
     c->partial = NULL;
     c->partial_len = c->partial_cap = 0;
     conn_query(c, frame + 2, whole - 2);
@@ -269,6 +304,7 @@ static void conn_continue(struct conn *c)
 
 static void conn_frames(struct conn *c, const uint8_t *p, size_t len)
 {
+    c->partial_len = 0;
     while (len >= 2 && len >= 2u + get_u16(p) && !c->closing) {
         size_t whole = 2u + get_u16(p);
         conn_query(c, p + 2, whole - 2);
@@ -279,21 +315,30 @@ static void conn_frames(struct conn *c, const uint8_t *p, size_t len)
         conn_close(c);
 }
 
+/* A small begun frame goes in front of what will be read, a large one is read to its end where it
+ * is. */
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
     struct conn *c = container_of((uv_tcp_t *)(void *)h, struct conn, tcp);
+    uint8_t *read = c->stream->read;
     (void)suggested;
-    if (c->partial)
+    if (is_large(c->partial, c->partial_len)) {
         *buf = uv_buf_init((char *)c->partial + c->partial_len,
-                           (unsigned)(c->partial_cap - c->partial_len));
-    else
-        *buf = uv_buf_init((char *)c->stream->read, sizeof c->stream->read);
+                           (unsigned)(2u + get_u16(c->partial) - c->partial_len));
+        return;
+    }
+    if (c->partial_len)
+        memcpy(read, c->partial, c->partial_len);
+    *buf = uv_buf_init((char *)read + c->partial_len,
+                       (unsigned)(sizeof c->stream->read - c->partial_len));
 }
 
 static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
 {
     struct conn *c = container_of((uv_tcp_t *)(void *)h, struct conn, tcp);
-    struct handler *handler = c->stream->handler;
+    struct net_stream *s = c->stream;
+    struct handler *handler = s->handler;
+    (void)buf;
     if (n == 0)
         return;
     if (n < 0) {
@@ -305,19 +350,18 @@ static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
         return;
     }
     conn_touch(c);
-    c->corked = true;
+    s->corked = c;
     if (handler->batch_begin)
         handler->batch_begin(handler);
-    if (c->partial) {
-        c->partial_len += (size_t)n;
-        conn_continue(c);
-    } else {
-        conn_frames(c, (const uint8_t *)buf->base, (size_t)n);
-    }
+    c->partial_len += (size_t)n;
+    if (is_large(c->partial, c->partial_len - (size_t)n))
+        conn_large(c);
+    else
+        conn_frames(c, s->read, c->partial_len);
     if (handler->batch_end)
         handler->batch_end(handler);
-    c->corked = false;
     conn_flush(c);
+    s->corked = NULL;
     conn_end_if_done(c);
 }
 
