@@ -265,6 +265,7 @@ int server_start(struct server **out, struct config *config, const struct server
     s->shared.clock = clock_system();
     s->shared.engine = &s->engine;
     s->started_s = s->loaded_s = clock_wall_s(s->shared.clock);
+    signal(SIGPIPE, SIG_IGN); /* a client may be gone while we write */
     set_log_level(config);
     s->shared.drain_ms = config_int(config, NULL, "server.drain");
     snap_init(&s->shared.domain);
