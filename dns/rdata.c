@@ -82,6 +82,8 @@ static int bitmap_len(const uint8_t *p, const uint8_t *end)
     for (int last = -1; p < end; p += 2 + p[1]) {
         if (end - p < 2 || *p <= last || p[1] < 1 || p[1] > 32 || end - p < 2 + p[1])
             return ERR_FORMAT;
+        if (!p[1 + p[1]]) /* RFC 4034 4.1.2: zeros at the end MUST be omitted */
+            return ERR_FORMAT;
         last = *p;
     }
     return (int)(p - start);
@@ -123,9 +125,12 @@ int rdata_field_len(enum rdata_field f, const uint8_t *p, const uint8_t *end)
         return dns_name_skip_plain(&c, &name) < 0 ? ERR_FORMAT : (int)rcur_pos(&c);
     case FIELD_TAG:
         return tag_len(p, end);
+    case FIELD_HASH32:
+        if (end - p < 1 || !*p) /* RFC 5155 3.2: 1 to 255 octets */
+            return ERR_FORMAT;
+        return end - p < 1 + *p ? ERR_FORMAT : 1 + *p;
     case STR:
     case FIELD_SALT:
-    case FIELD_HASH32:
         return end - p < 1 || end - p < 1 + *p ? ERR_FORMAT : 1 + *p;
     case FIELD_STRINGS:
         return strings_len(p, end);

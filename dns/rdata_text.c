@@ -71,7 +71,8 @@ static int put_time(struct scan *s, const struct token *t, struct wcur *w)
     }
     memcpy(text, t->at, 14);
     text[14] = 0;
-    if (!strptime(text, "%Y%m%d%H%M%S", &tm))
+    const char *end = strptime(text, "%Y%m%d%H%M%S", &tm);
+    if (!end || *end)
         return scan_fail(s, t->at, "expected YYYYMMDDHHMMSS", ERR_SYNTAX);
     wcur_u32(w, (uint32_t)timegm(&tm));
     return 0;
