@@ -27,13 +27,16 @@ static const struct rdata_row rows[] = {
     {DNS_TYPE_RP, 0, {NAMEL, NAMEL}},
     {DNS_TYPE_AFSDB, 2, {U16, NAMEL}},
     {DNS_TYPE_AAAA, 0, {FIELD_IP6}},
+    {DNS_TYPE_LOC, 0, {FIELD_LOC}},
     {DNS_TYPE_SRV, 4, {U16, U16, U16, NAMEL}},
     {DNS_TYPE_NAPTR, 0, {U16, U16, STR, STR, STR, NAMEL}},
     {DNS_TYPE_KX, 2, {U16, NAMEL}},
     {DNS_TYPE_CERT, 0, {U16, U16, U8, B64}},
     {DNS_TYPE_DNAME, 0, {NAMEL}},
+    {DNS_TYPE_APL, 0, {FIELD_APL}},
     {DNS_TYPE_DS, 0, {U16, U8, U8, HEX}},
     {DNS_TYPE_SSHFP, 0, {U8, U8, HEX}},
+    {DNS_TYPE_IPSECKEY, 0, {U8, FIELD_GATEWAY, B64}},
     {DNS_TYPE_RRSIG, 0, {FIELD_TYPE, U8, U8, U32, FIELD_TIME, FIELD_TIME, U16, NAMEL, B64}},
     {DNS_TYPE_NSEC, 0, {NAME, BITS}},
     {DNS_TYPE_DNSKEY, 0, {U16, U8, U8, B64}},
@@ -42,11 +45,14 @@ static const struct rdata_row rows[] = {
     {DNS_TYPE_NSEC3PARAM, 0, {U8, U8, U16, FIELD_SALT}},
     {DNS_TYPE_TLSA, 0, {U8, U8, U8, HEX}},
     {DNS_TYPE_SMIMEA, 0, {U8, U8, U8, HEX}},
+    {DNS_TYPE_HIP, 0, {FIELD_HIP}},
     {DNS_TYPE_CDS, 0, {U16, U8, U8, HEX}},
     {DNS_TYPE_CDNSKEY, 0, {U16, U8, U8, B64}},
     {DNS_TYPE_OPENPGPKEY, 0, {B64}},
     {DNS_TYPE_CSYNC, 0, {U32, U16, BITS}},
     {DNS_TYPE_ZONEMD, 0, {U32, U8, U8, HEX}},
+    {DNS_TYPE_SVCB, 2, {U16, NAME, FIELD_SVCPARAMS}},
+    {DNS_TYPE_HTTPS, 2, {U16, NAME, FIELD_SVCPARAMS}},
     {DNS_TYPE_SPF, 0, {FIELD_STRINGS}},
     {DNS_TYPE_EUI48, 0, {FIELD_EUI48}},
     {DNS_TYPE_EUI64, 0, {FIELD_EUI64}},
@@ -63,9 +69,11 @@ const struct rdata_row *rdata_row(uint16_t type)
     return NULL;
 }
 
-static bool is_name(enum rdata_field f)
+/* RFC 3597 4 and what follows it: newer types are never compressed, so NAME is read as it stands.
+ */
+static bool is_compressible(enum rdata_field f)
 {
-    return f == NAMEC || f == NAMEL || f == NAME;
+    return f == NAMEC || f == NAMEL;
 }
 
 static int bitmap_len(const uint8_t *p, const uint8_t *end)
@@ -73,6 +81,8 @@ static int bitmap_len(const uint8_t *p, const uint8_t *end)
     const uint8_t *start = p;
     for (int last = -1; p < end; p += 2 + p[1]) {
         if (end - p < 2 || *p <= last || p[1] < 1 || p[1] > 32 || end - p < 2 + p[1])
+            return ERR_FORMAT;
+        if (!p[1 + p[1]]) /* RFC 4034 4.1.2: zeros at the end MUST be omitted */
             return ERR_FORMAT;
         last = *p;
     }
@@ -115,9 +125,12 @@ int rdata_field_len(enum rdata_field f, const uint8_t *p, const uint8_t *end)
         return dns_name_skip_plain(&c, &name) < 0 ? ERR_FORMAT : (int)rcur_pos(&c);
     case FIELD_TAG:
         return tag_len(p, end);
+    case FIELD_HASH32:
+        if (end - p < 1 || !*p) /* RFC 5155 3.2: 1 to 255 octets */
+            return ERR_FORMAT;
+        return end - p < 1 + *p ? ERR_FORMAT : 1 + *p;
     case STR:
     case FIELD_SALT:
-    case FIELD_HASH32:
         return end - p < 1 || end - p < 1 + *p ? ERR_FORMAT : 1 + *p;
     case FIELD_STRINGS:
         return strings_len(p, end);
@@ -127,8 +140,34 @@ int rdata_field_len(enum rdata_field f, const uint8_t *p, const uint8_t *end)
         return (int)(end - p);
     case BITS:
         return bitmap_len(p, end);
+    case FIELD_LOC:
+        return rdata_loc_len(p, end);
+    case FIELD_APL:
+        return rdata_apl_len(p, end);
+    case FIELD_GATEWAY:
+        return rdata_gateway_len(p, end);
+    case FIELD_HIP:
+        return rdata_hip_len(p, end);
+    case FIELD_SVCPARAMS:
+        return rdata_svcb_len(p, end);
     default:
         return end - p < fixed[f] ? ERR_FORMAT : fixed[f];
+    }
+}
+
+bool rdata_field_is_opaque(enum rdata_field f, const uint8_t *p, size_t n)
+{
+    switch (f) {
+    case FIELD_LOC:
+        return rdata_loc_is_opaque(p);
+    case FIELD_APL:
+        return rdata_apl_is_opaque(p, n);
+    case FIELD_GATEWAY:
+        return rdata_gateway_is_opaque(p);
+    case FIELD_SVCPARAMS:
+        return rdata_svcb_is_opaque(p, n);
+    default:
+        return false;
     }
 }
 
@@ -156,7 +195,7 @@ int dns_rdata_unpack(uint16_t type, struct rcur *msg, uint16_t rdlen, uint8_t *o
     /* Names may point back into the message, but what is read in place ends with the RDATA. */
     struct rcur c = {msg->start, msg->at, msg->at + rdlen, 0};
     for (const uint8_t *f = row ? row->fields : NULL; f && *f; f++) {
-        if (is_name((enum rdata_field) * f)) {
+        if (is_compressible((enum rdata_field) * f)) {
             uint8_t name[DNS_NAME_MAX];
             int n = dns_name_unpack(&c, name);
             if (n < 0)
@@ -198,12 +237,6 @@ const uint8_t *dns_rdata_target(uint16_t type, const uint8_t *rd, size_t len)
 {
     const struct rdata_row *row = rdata_row(type);
     const uint8_t *p = rd, *end = rd + len;
-    if (type == DNS_TYPE_SVCB || type == DNS_TYPE_HTTPS) { /* RFC 9460: priority, then the target */
-        struct rcur c = rcur_of(rd, len);
-        const uint8_t *name = NULL;
-        rcur_u16(&c);
-        return dns_name_skip_plain(&c, &name) < 0 ? NULL : name;
-    }
     if (!row || !row->target)
         return NULL;
     for (unsigned i = 0; i + 1 < row->target; i++) {

@@ -12,152 +12,6 @@
 
 /* ---- text in ---- */
 
-struct scan {
-    const char *start, *at, *end;
-    const char *why;   /* first complaint */
-    const char *where; /* its place */
-};
-
-struct token {
-    const char *at;
-    size_t len;
-    bool quoted;
-};
-
-static int scan_fail(struct scan *s, const char *where, const char *why, int err)
-{
-    if (!s->why) {
-        s->why = why;
-        s->where = where;
-    }
-    return err;
-}
-
-static bool scan_token(struct scan *s, struct token *t)
-{
-    while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r'))
-        s->at++;
-    if (s->at == s->end)
-        return false;
-    t->quoted = *s->at == '"';
-    s->at += t->quoted;
-    t->at = s->at;
-    while (s->at < s->end) {
-        char c = *s->at;
-        if (c == '\\' && s->at + 1 < s->end) {
-            s->at += 2;
-            continue;
-        }
-        if (t->quoted ? c == '"' : c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '"')
-            break;
-        s->at++;
-    }
-    t->len = (size_t)(s->at - t->at);
-    if (t->quoted) {
-        if (s->at == s->end) {
-            scan_fail(s, t->at - 1, "a quote is not closed", ERR_SYNTAX);
-            return false;
-        }
-        s->at++;
-    }
-    return true;
-}
-
-/* Octets of a character-string, escapes resolved; the count or an error. */
-static int scan_octets(struct scan *s, const struct token *t, uint8_t *out, size_t cap)
-{
-    size_t n = 0;
-    for (const char *p = t->at, *e = p + t->len; p < e; n++) {
-        unsigned v = (uint8_t)*p++;
-        if (v == '\\' && p < e) {
-            if (*p < '0' || *p > '9') {
-                v = (uint8_t)*p++;
-            } else {
-                if (e - p < 3 || p[1] < '0' || p[1] > '9' || p[2] < '0' || p[2] > '9')
-                    return scan_fail(s, p - 1, "an escape needs three digits", ERR_ESCAPE);
-                v = (unsigned)(p[0] - '0') * 100 + (unsigned)(p[1] - '0') * 10 +
-                    (unsigned)(p[2] - '0');
-                p += 3;
-                if (v > 255)
-                    return scan_fail(s, p - 4, "an escape is above 255", ERR_ESCAPE);
-            }
-        }
-        if (n == cap)
-            return scan_fail(s, t->at, "the text is too long", ERR_SPACE);
-        out[n] = (uint8_t)v;
-    }
-    return (int)n;
-}
-
-static int scan_number(struct scan *s, const struct token *t, uint32_t max, uint32_t *v)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < t->len; i++) {
-        if (t->at[i] < '0' || t->at[i] > '9')
-            return scan_fail(s, t->at, "expected a number", ERR_SYNTAX);
-        n = n * 10 + (uint64_t)(t->at[i] - '0');
-        if (n > max)
-            return scan_fail(s, t->at, "the number is too large", ERR_RANGE);
-    }
-    *v = (uint32_t)n;
-    return t->len ? 0 : scan_fail(s, t->at, "expected a number", ERR_SYNTAX);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int put_hex(struct scan *s, const struct token *t, struct wcur *w)
-{
-    if (t->len % 2)
-        return scan_fail(s, t->at, "hexadecimal digits come in pairs", ERR_SYNTAX);
-    for (size_t i = 0; i < t->len; i += 2) {
-        int hi = hex_digit(t->at[i]), lo = hex_digit(t->at[i + 1]);
-        if (hi < 0 || lo < 0)
-            return scan_fail(s, t->at + i, "not a hexadecimal digit", ERR_SYNTAX);
-        wcur_u8(w, (uint8_t)(hi << 4 | lo));
-    }
-    return 0;
-}
-
-static int base64_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* To the end of the text, over token borders. */
-static int put_base64(struct scan *s, struct wcur *w)
-{
-    struct token t;
-    uint32_t bits = 0;
-    unsigned have = 0, pads = 0, chars = 0;
-    while (scan_token(s, &t))
-        for (size_t i = 0; i < t.len; i++, chars++) {
-            if (t.at[i] == '=') {
-                pads++;
-                continue;
-            }
-            int v = base64_value(t.at[i]);
-            if (v < 0 || pads)
-                return scan_fail(s, t.at + i, "not base64", ERR_SYNTAX);
-            bits = bits << 6 | (uint32_t)v;
-            have += 6;
-            if (have >= 8)
-                wcur_u8(w, (uint8_t)(bits >> (have -= 8)));
-        }
-    return chars % 4 || pads > 2 ? scan_fail(s, s->end, "base64 ends early", ERR_SYNTAX) : 0;
-}
-
 static int put_base32(struct scan *s, const struct token *t, struct wcur *w)
 {
     uint8_t *len = wcur_room(w, 1);
@@ -217,7 +71,8 @@ static int put_time(struct scan *s, const struct token *t, struct wcur *w)
     }
     memcpy(text, t->at, 14);
     text[14] = 0;
-    if (!strptime(text, "%Y%m%d%H%M%S", &tm))
+    const char *end = strptime(text, "%Y%m%d%H%M%S", &tm);
+    if (!end || *end)
         return scan_fail(s, t->at, "expected YYYYMMDDHHMMSS", ERR_SYNTAX);
     wcur_u32(w, (uint32_t)timegm(&tm));
     return 0;
@@ -229,35 +84,9 @@ static int put_eui(struct scan *s, const struct token *t, struct wcur *w, unsign
         return scan_fail(s, t->at, "expected octets with dashes", ERR_SYNTAX);
     for (unsigned i = 0; i < octets; i++) {
         struct token two = {t->at + (size_t)i * 3, 2, false};
-        if ((i + 1 < octets && two.at[2] != '-') || put_hex(s, &two, w))
+        if ((i + 1 < octets && two.at[2] != '-') || scan_hex(s, &two, w))
             return scan_fail(s, two.at, "expected octets with dashes", ERR_SYNTAX);
     }
-    return 0;
-}
-
-static int put_ip(struct scan *s, const struct token *t, struct wcur *w, int family, size_t octets)
-{
-    char text[64];
-    uint8_t ip[16];
-    if (t->len >= sizeof text)
-        return scan_fail(s, t->at, "not an address", ERR_SYNTAX);
-    memcpy(text, t->at, t->len);
-    text[t->len] = 0;
-    if (inet_pton(family, text, ip) != 1)
-        return scan_fail(s, t->at,
-                         family == AF_INET ? "not an IPv4 address" : "not an IPv6 address",
-                         ERR_SYNTAX);
-    wcur_bytes(w, ip, octets);
-    return 0;
-}
-
-static int put_name(struct scan *s, const struct token *t, const uint8_t *origin, struct wcur *w)
-{
-    uint8_t name[DNS_NAME_MAX];
-    int n = dns_name_parse(name, t->at, t->len, origin);
-    if (n < 0)
-        return scan_fail(s, t->at, err_text(n), n);
-    wcur_bytes(w, name, (size_t)n);
     return 0;
 }
 
@@ -298,11 +127,11 @@ static int put_rest(struct scan *s, enum rdata_field f, struct wcur *w)
     struct token t;
     int err = 0, n = 0;
     if (f == FIELD_BASE64)
-        return put_base64(s, w);
+        return scan_base64(s, NULL, w);
     if (f == FIELD_BITMAP)
         return put_bitmap(s, w);
     for (; !err && scan_token(s, &t); n++)
-        err = f == FIELD_STRINGS ? put_string(s, &t, w) : put_hex(s, &t, w);
+        err = f == FIELD_STRINGS ? put_string(s, &t, w) : scan_hex(s, &t, w);
     return err                        ? err
            : !n && f == FIELD_STRINGS ? scan_fail(s, s->end, "a text is missing", ERR_SYNTAX)
                                       : 0;
@@ -311,6 +140,20 @@ static int put_rest(struct scan *s, enum rdata_field f, struct wcur *w)
 static int put_field(struct scan *s, enum rdata_field f, const uint8_t *origin, struct wcur *w)
 {
     struct token t;
+    switch (f) { /* these read their words themselves */
+    case FIELD_LOC:
+        return rdata_loc_parse(s, w);
+    case FIELD_APL:
+        return rdata_apl_parse(s, w);
+    case FIELD_GATEWAY:
+        return rdata_gateway_parse(s, origin, w);
+    case FIELD_HIP:
+        return rdata_hip_parse(s, origin, w);
+    case FIELD_SVCPARAMS:
+        return rdata_svcb_parse(s, w);
+    default:
+        break;
+    }
     if (f == FIELD_STRINGS || f == FIELD_HEX || f == FIELD_BASE64 || f == FIELD_BITMAP)
         return put_rest(s, f, w);
     if (!scan_token(s, &t))
@@ -319,11 +162,11 @@ static int put_field(struct scan *s, enum rdata_field f, const uint8_t *origin, 
     case FIELD_NAME:
     case FIELD_NAME_LOWER:
     case FIELD_NAME_COMPRESSED:
-        return put_name(s, &t, origin, w);
+        return scan_name(s, &t, origin, w);
     case FIELD_IP4:
-        return put_ip(s, &t, w, AF_INET, 4);
+        return scan_ip(s, &t, w, AF_INET, 4);
     case FIELD_IP6:
-        return put_ip(s, &t, w, AF_INET6, 16);
+        return scan_ip(s, &t, w, AF_INET6, 16);
     case FIELD_TAG:
     case FIELD_STRING:
         return put_string(s, &t, w);
@@ -351,7 +194,7 @@ static int put_field(struct scan *s, enum rdata_field f, const uint8_t *origin, 
         if (t.len > 510)
             return scan_fail(s, t.at, "the salt is too long", ERR_RANGE);
         wcur_u8(w, (uint8_t)(t.len / 2));
-        return put_hex(s, &t, w);
+        return scan_hex(s, &t, w);
     default:
         return put_scalar(s, f, &t, w);
     }
@@ -366,7 +209,7 @@ static int put_opaque(struct scan *s, struct wcur *w)
     if (!scan_token(s, &t) || scan_number(s, &t, 65535, &len))
         return scan_fail(s, s->at, "expected a length", ERR_SYNTAX);
     while (!err && scan_token(s, &t))
-        err = put_hex(s, &t, w);
+        err = scan_hex(s, &t, w);
     return err                  ? err
            : wcur_len(w) != len ? scan_fail(s, s->end, "length and data differ", ERR_SYNTAX)
                                 : 0;
@@ -407,59 +250,6 @@ int dns_rdata_parse(uint16_t type, const char *text, size_t len, const uint8_t *
 
 /* ---- text out ---- */
 
-struct sheet {
-    char *at, *end;
-    bool full;
-};
-
-static void put_text(struct sheet *o, const char *text)
-{
-    size_t n = strlen(text);
-    if ((size_t)(o->end - o->at) <= n) {
-        o->full = true;
-        return;
-    }
-    memcpy(o->at, text, n + 1);
-    o->at += n;
-}
-
-static void print_hex(struct sheet *o, const uint8_t *p, size_t n)
-{
-    char two[3];
-    for (size_t i = 0; i < n; i++) {
-        snprintf(two, sizeof two, "%02X", p[i]);
-        put_text(o, two);
-    }
-}
-
-static void print_quoted(struct sheet *o, const uint8_t *p, size_t n)
-{
-    put_text(o, "\"");
-    for (size_t i = 0; i < n; i++) {
-        char c[5];
-        if (p[i] == '"' || p[i] == '\\')
-            snprintf(c, sizeof c, "\\%c", p[i]);
-        else if (p[i] < 0x20 || p[i] >= 0x7f)
-            snprintf(c, sizeof c, "\\%03u", p[i]);
-        else
-            snprintf(c, sizeof c, "%c", p[i]);
-        put_text(o, c);
-    }
-    put_text(o, "\"");
-}
-
-static void print_base64(struct sheet *o, const uint8_t *p, size_t n)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t v = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
-                     (i + 2 < n ? p[i + 2] : 0);
-        char four[5] = {digits[v >> 18], digits[v >> 12 & 63],
-                        i + 1 < n ? digits[v >> 6 & 63] : '=', i + 2 < n ? digits[v & 63] : '=', 0};
-        put_text(o, four);
-    }
-}
-
 static void print_base32(struct sheet *o, const uint8_t *p, size_t n)
 {
     static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
@@ -475,7 +265,7 @@ static void print_base32(struct sheet *o, const uint8_t *p, size_t n)
         }
         char one[2] = {digits[bits >> (have - 5) & 31], 0};
         have -= 5;
-        put_text(o, one);
+        sheet_put(o, one);
     }
 }
 
@@ -487,8 +277,8 @@ static void print_bitmap(struct sheet *o, const uint8_t *p, const uint8_t *end)
             char type[16];
             if (!(p[2 + i / 8] & (0x80 >> i % 8)))
                 continue;
-            put_text(o, space);
-            put_text(o, dns_type_print((uint16_t)(p[0] << 8 | i), type));
+            sheet_put(o, space);
+            sheet_put(o, dns_type_print((uint16_t)(p[0] << 8 | i), type));
             space = " ";
         }
 }
@@ -500,7 +290,7 @@ static void print_time(struct sheet *o, uint32_t v)
     struct tm tm;
     gmtime_r(&t, &tm);
     strftime(text, sizeof text, "%Y%m%d%H%M%S", &tm);
-    put_text(o, text);
+    sheet_put(o, text);
 }
 
 static void print_eui(struct sheet *o, const uint8_t *p, unsigned n)
@@ -508,15 +298,8 @@ static void print_eui(struct sheet *o, const uint8_t *p, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         char two[4];
         snprintf(two, sizeof two, "%s%02x", i ? "-" : "", p[i]);
-        put_text(o, two);
+        sheet_put(o, two);
     }
-}
-
-static void print_number(struct sheet *o, uint32_t v)
-{
-    char text[12];
-    snprintf(text, sizeof text, "%u", v);
-    put_text(o, text);
 }
 
 static void print_field(struct sheet *o, enum rdata_field f, const uint8_t *p, size_t n)
@@ -527,57 +310,57 @@ static void print_field(struct sheet *o, enum rdata_field f, const uint8_t *p, s
     case FIELD_NAME_LOWER:
     case FIELD_NAME_COMPRESSED:
         dns_name_print(p, text);
-        put_text(o, text);
+        sheet_put(o, text);
         return;
     case FIELD_U8:
-        print_number(o, *p);
+        sheet_number(o, *p);
         return;
     case FIELD_U16:
-        print_number(o, get_u16(p));
+        sheet_number(o, get_u16(p));
         return;
     case FIELD_U32:
     case FIELD_PERIOD:
-        print_number(o, get_u32(p));
+        sheet_number(o, get_u32(p));
         return;
     case FIELD_TIME:
         print_time(o, get_u32(p));
         return;
     case FIELD_TYPE:
-        put_text(o, dns_type_print(get_u16(p), text));
+        sheet_put(o, dns_type_print(get_u16(p), text));
         return;
     case FIELD_IP4:
-        put_text(o, inet_ntop(AF_INET, p, text, sizeof text));
+        sheet_put(o, inet_ntop(AF_INET, p, text, sizeof text));
         return;
     case FIELD_IP6:
-        put_text(o, inet_ntop(AF_INET6, p, text, sizeof text));
+        sheet_put(o, inet_ntop(AF_INET6, p, text, sizeof text));
         return;
     case FIELD_STRING:
-        print_quoted(o, p + 1, *p);
+        sheet_quoted(o, p + 1, *p);
         return;
     case FIELD_TAG:
         snprintf(text, sizeof text, "%.*s", *p, (const char *)p + 1);
-        put_text(o, text);
+        sheet_put(o, text);
         return;
     case FIELD_STRINGS:
         for (const uint8_t *q = p; q < p + n; q += 1 + *q) {
-            put_text(o, q == p ? "" : " ");
-            print_quoted(o, q + 1, *q);
+            sheet_put(o, q == p ? "" : " ");
+            sheet_quoted(o, q + 1, *q);
         }
         return;
     case FIELD_TEXT:
-        print_quoted(o, p, n);
+        sheet_quoted(o, p, n);
         return;
     case FIELD_HEX:
-        print_hex(o, p, n);
+        sheet_hex(o, p, n);
         return;
     case FIELD_BASE64:
-        print_base64(o, p, n);
+        sheet_base64(o, p, n);
         return;
     case FIELD_SALT:
         if (*p)
-            print_hex(o, p + 1, *p);
+            sheet_hex(o, p + 1, *p);
         else
-            put_text(o, "-");
+            sheet_put(o, "-");
         return;
     case FIELD_HASH32:
         print_base32(o, p + 1, *p);
@@ -589,9 +372,55 @@ static void print_field(struct sheet *o, enum rdata_field f, const uint8_t *p, s
     case FIELD_EUI64:
         print_eui(o, p, (unsigned)n);
         return;
+    case FIELD_LOC:
+        rdata_loc_print(o, p);
+        return;
+    case FIELD_APL:
+        rdata_apl_print(o, p, n);
+        return;
+    case FIELD_GATEWAY:
+        rdata_gateway_print(o, p);
+        return;
+    case FIELD_HIP:
+        rdata_hip_print(o, p, n);
+        return;
+    case FIELD_SVCPARAMS:
+        rdata_svcb_print(o, p, n);
+        return;
     case FIELD_END:
         return;
     }
+}
+
+static void print_opaque(struct sheet *o, const uint8_t *rd, size_t len)
+{
+    char head[32];
+    snprintf(head, sizeof head, "\\# %zu%s", len, len ? " " : "");
+    sheet_put(o, head);
+    sheet_hex(o, rd, len);
+}
+
+/* Fields that print nothing when they are empty, not even the space before them. */
+static bool is_optional(enum rdata_field f)
+{
+    return f == FIELD_BITMAP || f == FIELD_HEX || f == FIELD_BASE64 || f == FIELD_SVCPARAMS;
+}
+
+/* False: a field has no text of its own. */
+static bool print_fields(struct sheet *o, const struct rdata_row *row, const uint8_t *p,
+                         const uint8_t *end)
+{
+    for (const uint8_t *at = row->fields; *at; at++) {
+        enum rdata_field f = (enum rdata_field) * at;
+        int n = rdata_field_len(f, p, end);
+        if (n < 0 || rdata_field_is_opaque(f, p, (size_t)n))
+            return false;
+        if (at != row->fields && (n || !is_optional(f)))
+            sheet_put(o, " ");
+        print_field(o, f, p, (size_t)n);
+        p += n;
+    }
+    return p == end;
 }
 
 int dns_rdata_print(uint16_t type, const uint8_t *rd, size_t len, char *out, size_t cap)
@@ -601,21 +430,9 @@ int dns_rdata_print(uint16_t type, const uint8_t *rd, size_t len, char *out, siz
     if (!cap)
         return ERR_SPACE;
     *out = 0;
-    if (!row || dns_rdata_check(type, rd, len)) {
-        char head[24];
-        snprintf(head, sizeof head, "\\# %zu%s", len, len ? " " : "");
-        put_text(&o, head);
-        print_hex(&o, rd, len);
-        return o.full ? ERR_SPACE : (int)(o.at - out);
-    }
-    const uint8_t *p = rd, *end = rd + len;
-    for (const uint8_t *f = row->fields; *f; f++) {
-        int n = rdata_field_len((enum rdata_field) * f, p, end);
-        if (f != row->fields &&
-            (n || (*f != FIELD_BITMAP && *f != FIELD_HEX && *f != FIELD_BASE64)))
-            put_text(&o, " ");
-        print_field(&o, (enum rdata_field) * f, p, (size_t)n);
-        p += n;
+    if (!row || !print_fields(&o, row, rd, rd + len)) {
+        o = (struct sheet){out, out + cap, false};
+        print_opaque(&o, rd, len);
     }
     return o.full ? ERR_SPACE : (int)(o.at - out);
 }

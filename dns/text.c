@@ -4,16 +4,28 @@
 
 #include <stdlib.h>
 
+/* The record's RDATA as text, to be freed; NULL without memory. Bitmaps grow most: one octet may
+ * name eight types. */
+static char *rdata_text(const struct dns_rr *rr)
+{
+    char *text = NULL;
+    for (size_t room = 4u * rr->rdlen + 64;; room *= 4) {
+        char *more = realloc(text, room);
+        if (!more)
+            break;
+        text = more;
+        if (dns_rdata_print(rr->type, rr->rdata, rr->rdlen, text, room) >= 0)
+            return text;
+    }
+    free(text);
+    return NULL;
+}
+
 int dns_text_rr(const struct dns_rr *rr, char *out, size_t cap)
 {
     char owner[DNS_NAME_TEXT_MAX], type[16], cls[16];
-    size_t room = 4u * rr->rdlen + 64;
-    char *rdata = malloc(room);
+    char *rdata = rdata_text(rr);
     dns_name_print(rr->owner, owner);
-    if (!rdata || dns_rdata_print(rr->type, rr->rdata, rr->rdlen, rdata, room) < 0) {
-        free(rdata);
-        rdata = NULL;
-    }
     int n = snprintf(out, cap, "%s %u %s %s %s", owner, rr->ttl, dns_class_print(rr->cls, cls),
                      dns_type_print(rr->type, type), rdata ? rdata : "?");
     free(rdata);
@@ -33,14 +45,26 @@ static void print_rr(FILE *out, const struct dns_rr *rr)
     free(line);
 }
 
+/* Text that a stranger wrote (RFC 8914 2): a terminal gets no control characters of his. */
+static void put_remark(FILE *out, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        fprintf(out, c < 0x20 || c >= 0x7f ? "\\%03u" : "%c", c);
+    }
+}
+
 static void print_edns(FILE *out, const struct edns *e)
 {
     fprintf(out, ";; edns version %u, size %u%s\n", e->version, e->size,
             e->dnssec_ok ? ", do" : "");
-    for (unsigned i = 0; i < e->ede_count; i++)
-        fprintf(out, ";; extended error %u (%s)%s%.*s\n", e->ede[i].code,
-                dns_ede_text(e->ede[i].code), e->ede[i].text_len ? ": " : "", e->ede[i].text_len,
-                e->ede[i].text ? e->ede[i].text : "");
+    for (unsigned i = 0; i < e->ede_count; i++) {
+        const struct edns_ede *d = &e->ede[i];
+        fprintf(out, ";; extended error %u (%s)%s", d->code, dns_ede_text(d->code),
+                d->text_len ? ": " : "");
+        put_remark(out, d->text, d->text_len);
+        fputc('\n', out);
+    }
 }
 
 void dns_text_message(FILE *out, const struct dns_msg *m)
@@ -88,16 +112,13 @@ static void json_text(FILE *out, const char *s)
 static void json_rr(FILE *out, const struct dns_rr *rr)
 {
     char name[DNS_NAME_TEXT_MAX], type[16];
-    size_t room = 4u * rr->rdlen + 64;
-    char *rdata = malloc(room);
+    char *rdata = rdata_text(rr);
     dns_name_print(rr->owner, name);
     fputs("{\"NAME\":", out);
     json_text(out, name);
     fprintf(out, ",\"TYPE\":%u,\"TYPEname\":\"%s\",\"CLASS\":%u,\"TTL\":%u,\"rdata%s\":", rr->type,
             dns_type_print(rr->type, type), rr->cls, rr->ttl, type);
-    json_text(out, rdata && dns_rdata_print(rr->type, rr->rdata, rr->rdlen, rdata, room) >= 0
-                       ? rdata
-                       : "");
+    json_text(out, rdata ? rdata : "");
     fputc('}', out);
     free(rdata);
 }
