@@ -26,8 +26,7 @@
 #define CUT_NS_MAX      32
 #define CUT_ADDRS_MAX   64
 #define ITER_SETS_MAX   64
-#define ITER_DEPTH_MAX  6    /* questions for name servers inside one another */
-#define WALK_STEPS_MAX  4000 /* far above what the budgets allow: a bound on our own mistakes */
+#define ITER_DEPTH_MAX  6 /* questions for name servers inside one another */
 #define WALK_ITERS_MAX  200
 #define WALK_ARENA_MAX  (4u << 20)
 #define TRIES_MAX       2 /* UDP tries of one question at one address */

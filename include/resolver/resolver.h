@@ -32,6 +32,7 @@ struct resolver_limits {
     uint16_t ns_sample;
     uint32_t bytes;    /* received: 131072 */
     uint32_t query_ms; /* wall time of the whole query: 6000 */
+    uint32_t steps;    /* of the step table: 4000, far above what the others allow */
 };
 
 struct resolver_forward { /* a forward zone: everything at or below it goes to these servers, RD set
