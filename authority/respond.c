@@ -1,13 +1,14 @@
 /* authority/respond.c: RFC 1034 4.3.2, one function per outcome. */
 #include "authority/respond.h"
 
+#include "denial_priv.h"
 #include "dns/name.h"
 #include "dns/rdata.h"
-#include "zone_priv.h"
 
 #define CHAIN_MAX      11 /* aliases followed inside our zones */
 #define ADDITIONAL_MAX 16 /* names whose addresses are added */
 #define ANY_TTL        3600
+#define PROOF_MAX      16 /* denial records of one answer */
 
 struct respond {
     const struct authority_ask *ask;
@@ -18,6 +19,11 @@ struct respond {
     bool tc;
     uint16_t flags;
     uint8_t name[DNS_NAME_MAX]; /* what is looked for now: the question, then each alias's target */
+    unsigned proof_count, proof_written;
+    struct {
+        const struct zone *zone;
+        const struct zone_node *node;
+    } proof[PROOF_MAX];
     unsigned extra_count;
     struct {
         const uint8_t *name;
@@ -70,20 +76,43 @@ static void put_soa(struct respond *r)
         r->tc = true;
 }
 
-/* NSEC of a signed zone: the record at `name` or the one that covers it (RFC 4035 3.1.3). */
-static const struct zone_node *put_nsec(struct respond *r, const uint8_t *name,
-                                        const struct zone_node *already)
+/* The records that prove what is denied, each once in a whole answer. They are written later: an
+ * alias may go on, and its answers come first. */
+static void note_denial(struct respond *r, enum denial_of what, const struct zone_node *node,
+                        const struct zone_node *encloser)
 {
-    struct dns_rrset nsec;
-    if (!r->dnssec || !r->zone->is_signed)
-        return NULL;
-    const struct zone_node *n = zone_previous(r->zone, name, DNS_TYPE_NSEC);
-    if (!n || n == already)
-        return n;
-    zone_node_get(r->zone, n, DNS_TYPE_NSEC, 0, &nsec);
-    if (!put_set(r, DNS_SECTION_AUTHORITY, n, &nsec, n->name, nsec.ttl))
-        r->tc = true;
-    return n;
+    struct dnssec_hasher *own = NULL, *h = r->ask->hasher;
+    struct denial d = {0};
+    if (!r->dnssec || !r->zone->denial)
+        return;
+    if (r->zone->denial == DNS_TYPE_NSEC3 && !h)
+        h = own = dnssec_hasher_new();
+    if (h || r->zone->denial == DNS_TYPE_NSEC)
+        denial_find(r->zone, what, r->name, node, encloser, h, &d);
+    dnssec_hasher_free(own);
+    for (unsigned i = 0; i < d.count; i++) {
+        bool twin = false;
+        for (unsigned j = 0; j < r->proof_count; j++)
+            twin = twin || r->proof[j].node == d.nodes[i];
+        if (twin || r->proof_count == PROOF_MAX)
+            continue;
+        r->proof[r->proof_count].zone = r->zone;
+        r->proof[r->proof_count++].node = d.nodes[i];
+    }
+}
+
+static void put_proofs(struct respond *r)
+{
+    const struct zone *here = r->zone;
+    for (; r->proof_written < r->proof_count; r->proof_written++) {
+        const struct zone_node *n = r->proof[r->proof_written].node;
+        struct dns_rrset set;
+        r->zone = r->proof[r->proof_written].zone;
+        if (zone_node_get(r->zone, n, r->zone->denial, 0, &set) &&
+            !put_set(r, DNS_SECTION_AUTHORITY, n, &set, n->name, set.ttl))
+            r->tc = true;
+    }
+    r->zone = here;
 }
 
 /* Addresses of a name, from any of our zones on this listener; below a cut only as glue of that
@@ -143,7 +172,8 @@ static enum outcome answer_referral(struct respond *r, const struct zone_node *c
         r->tc =
             (r->dnssec && !put_set(r, DNS_SECTION_AUTHORITY, cut, &ds, cut->name, ds.ttl)) || r->tc;
     else
-        put_nsec(r, cut->name, NULL); /* proof that there is no DS */
+        note_denial(r, DENIAL_TYPE, cut, NULL); /* there is no DS */
+    put_proofs(r);
     note_extra(r, &ns, true);
     put_extra(r, true);
     return OUTCOME_REFERRAL;
@@ -164,44 +194,49 @@ static enum outcome answer_alias(struct respond *r, const struct zone_node *n,
     return OUTCOME_FOLLOW;
 }
 
-/* RFC 8482 4.1: ANY gets one set, whichever it is. */
-static enum outcome answer_any(struct respond *r, const struct zone_node *n, const uint8_t *owner)
+/* RFC 8482 4.1: ANY gets one set, whichever it is; RRSIG one set of signatures. */
+static bool answer_any(struct respond *r, const struct zone_node *n, const uint8_t *owner,
+                       bool sigs)
 {
     for (const struct zone_set *s = r->zone->sets + n->first_set, *e = s + n->set_count; s < e;
          s++) {
         struct dns_rrset set;
-        if (s->type == DNS_TYPE_RRSIG || s->type == DNS_TYPE_NSEC || s->type == DNS_TYPE_NSEC3)
+        bool aside = s->type == DNS_TYPE_NSEC || s->type == DNS_TYPE_NSEC3;
+        if (sigs ? s->type != DNS_TYPE_RRSIG : aside || s->type == DNS_TYPE_RRSIG)
             continue;
         zone_node_get(r->zone, n, s->type, s->covers, &set);
         set.ttl = set.ttl < ANY_TTL ? set.ttl : ANY_TTL;
-        put_answer(r, n, &set, owner);
-        return OUTCOME_DONE;
+        put_answer(r, sigs ? NULL : n, &set, owner);
+        return true;
     }
-    return answer_negative(r, DNS_RCODE_NOERROR);
+    return false;
 }
 
-/* The node for the name was found, or the wildcard that stands for it: `owner` is what the answer
- * is owned by. */
+/* The node for the name was found, or (encloser is set) the wildcard that stands for it: `owner` is
+ * what the answer is owned by. */
 static enum outcome answer_node(struct respond *r, const struct zone_node *n, const uint8_t *owner,
-                                bool wildcard)
+                                const struct zone_node *encloser)
 {
     struct dns_rrset set;
     uint16_t qtype = r->ask->query->qtype;
-    if (qtype != DNS_TYPE_CNAME && qtype != DNS_TYPE_ANY && qtype != DNS_TYPE_RRSIG &&
-        qtype != DNS_TYPE_NSEC && zone_node_get(r->zone, n, DNS_TYPE_CNAME, 0, &set))
+    bool many = qtype == DNS_TYPE_ANY || qtype == DNS_TYPE_RRSIG, found;
+    if (qtype != DNS_TYPE_CNAME && !many && qtype != DNS_TYPE_NSEC &&
+        zone_node_get(r->zone, n, DNS_TYPE_CNAME, 0, &set)) {
+        if (encloser)
+            note_denial(r, DENIAL_CLOSER, n, encloser);
         return answer_alias(r, n, &set, owner);
-    if (qtype == DNS_TYPE_ANY)
-        return answer_any(r, n, owner);
-    if (zone_node_get(r->zone, n, qtype, 0, &set)) {
+    }
+    if (many)
+        found = answer_any(r, n, owner, qtype == DNS_TYPE_RRSIG);
+    else if ((found = zone_node_get(r->zone, n, qtype, 0, &set)))
         put_answer(r, n, &set, owner);
-        if (wildcard)
-            put_nsec(r, r->name, NULL); /* no closer match exists */
+    if (found) {
+        if (encloser)
+            note_denial(r, DENIAL_CLOSER, n, encloser);
         return OUTCOME_DONE;
     }
     answer_negative(r, DNS_RCODE_NOERROR);
-    const struct zone_node *first = put_nsec(r, n->name, NULL);
-    if (wildcard)
-        put_nsec(r, r->name, first);
+    note_denial(r, encloser ? DENIAL_WILDCARD_TYPE : DENIAL_TYPE, n, encloser);
     return OUTCOME_DONE;
 }
 
@@ -246,12 +281,10 @@ static enum outcome answer_missing(struct respond *r, const struct zone_node *en
         if (n && n->cut) /* a delegation at a wildcard makes no sense, and does nothing */
             return answer_negative(r, DNS_RCODE_NXDOMAIN);
         if (n)
-            return answer_node(r, n, r->name, true);
+            return answer_node(r, n, r->name, encloser);
     }
     answer_negative(r, DNS_RCODE_NXDOMAIN);
-    const struct zone_node *first = put_nsec(r, r->name, NULL);
-    if (len > 0)
-        put_nsec(r, wild, first);
+    note_denial(r, DENIAL_NAME, NULL, encloser);
     return OUTCOME_DONE;
 }
 
@@ -262,6 +295,10 @@ static enum outcome answer_name(struct respond *r)
     struct dns_rrset set;
     const struct zone_node *exact = zone_find(z, r->name);
     const struct zone_node *n = exact ? exact : zone_encloser(z, r->name);
+    if (n->hash_only) { /* RFC 5155 7.2.8 */
+        exact = NULL;
+        n = &z->nodes[0];
+    }
     if (n->cut) {
         const struct zone_node *cut = &z->nodes[n->cut - 1];
         /* RFC 4035 3.1.4.1: DS is answered by the parent side */
@@ -272,7 +309,7 @@ static enum outcome answer_name(struct respond *r)
         return answer_dname(r, &z->nodes[n->dname - 1]);
     if (!exact && zone_node_get(z, n, DNS_TYPE_DNAME, 0, &set))
         return answer_dname(r, n);
-    return exact ? answer_node(r, exact, r->name, false) : answer_missing(r, n);
+    return exact ? answer_node(r, exact, r->name, NULL) : answer_missing(r, n);
 }
 
 /* ---- the whole answer ---- */
@@ -304,11 +341,12 @@ static enum authority_result finish(struct respond *r, uint8_t *buf, enum author
     return result;
 }
 
-static enum authority_result walk(struct respond *r)
+/* Name after name, until the answer section is complete. */
+static enum authority_result follow(struct respond *r, enum outcome *last)
 {
     enum outcome o = OUTCOME_FOLLOW;
     for (unsigned links = 0; o == OUTCOME_FOLLOW; links++) {
-        o = answer_name(r);
+        *last = o = answer_name(r);
         if (links == 0 && o != OUTCOME_REFERRAL)
             r->flags |= DNS_FLAG_AA; /* by the first owner */
         if (o != OUTCOME_FOLLOW)
@@ -327,10 +365,20 @@ static enum authority_result walk(struct respond *r)
             return AUTHORITY_DONE; /* what there is so far; the client goes on */
         r->zone = next;
     }
-    if (o == OUTCOME_REFERRAL) {
+    return AUTHORITY_DONE;
+}
+
+static enum authority_result walk(struct respond *r)
+{
+    enum outcome last;
+    enum authority_result result = follow(r, &last);
+    put_proofs(r);
+    if (last == OUTCOME_REFERRAL) {
         r->out->is_referral = true;
         return AUTHORITY_LEAVES;
     }
+    if (result != AUTHORITY_DONE || last != OUTCOME_DONE)
+        return result;
     if (r->out->rcode == DNS_RCODE_NOERROR && !r->w->counts[DNS_SECTION_AUTHORITY])
         put_apex_ns(r);
     put_extra(r, false);
@@ -355,7 +403,7 @@ enum authority_result authority_respond(const struct authority_ask *ask, struct 
     r.zone = zone;
     r.dnssec = q->edns.present && q->edns.dnssec_ok;
     r.tc = false;
-    r.extra_count = 0;
+    r.extra_count = r.proof_count = r.proof_written = 0;
     r.flags = (uint16_t)(DNS_FLAG_QR | (q->flags & (DNS_FLAG_RD | DNS_FLAG_CD)) |
                          (ask->recursion_available ? DNS_FLAG_RA : 0));
     dns_writer_init(w, buf, ask->limit);

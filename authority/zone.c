@@ -1,4 +1,4 @@
-#include "zone_priv.h"
+#include "denial_priv.h"
 
 #include "base/err.h"
 #include "base/hash.h"
@@ -280,7 +280,6 @@ static void take_soa(struct zone *z)
     z->serial = get_u32(end - 20);
     uint32_t minimum = get_u32(end - 4);
     z->negative_ttl = minimum < soa.ttl ? minimum : soa.ttl; /* RFC 2308 5 */
-    z->is_signed = zone_node_get(z, &z->nodes[0], DNS_TYPE_NSEC, 0, &soa);
 }
 
 static void zone_free(struct part *p)
@@ -290,6 +289,7 @@ static void zone_free(struct part *p)
     free(z->nodes);
     free(z->sets);
     free(z->table);
+    denial_free(z);
     free(z);
 }
 
@@ -317,9 +317,13 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
     if (!err) {
         build_reach(b.z);
         take_soa(b.z);
+        err = denial_build(b.z);
+    }
+    if (!err) {
         b.z->bytes = b.z->arena.used + b.z->node_count * sizeof(struct zone_node) +
                      b.z->set_count * sizeof(struct zone_set) +
-                     (b.z->table_mask + 1ull) * sizeof(uint32_t);
+                     (b.z->table_mask + 1ull) * sizeof(uint32_t) +
+                     b.z->nsec3_count * sizeof *b.z->nsec3;
         err = zone_check(b.z, name, diags) ? 0 : ERR_INVALID;
     }
     if (err) {

@@ -26,8 +26,10 @@ struct zone_node {
     uint16_t set_count; /* 0: empty non-terminal */
     uint8_t labels;
     bool has_wild;  /* "*" is a child */
+    bool hash_only; /* nothing but NSEC3 here and below: for a query it does not exist */
     uint32_t cut;   /* 1 + index of the delegation at or above, 0 none */
     uint32_t dname; /* 1 + index of the nearest DNAME above (not here), 0 none */
+    uint32_t nsec3; /* 1 + place in the chain of the record at its hash, 0 none */
 };
 
 struct zone {
@@ -42,7 +44,15 @@ struct zone {
     uint32_t *table; /* 1 + node index */
     uint32_t table_mask;
     uint64_t records, bytes;
-    bool is_signed; /* NSEC at the apex */
+    uint16_t denial; /* NSEC, NSEC3, 0: not signed */
+    uint16_t nsec3_iterations;
+    uint8_t nsec3_salt_len;
+    const uint8_t *nsec3_salt;
+    struct zone_nsec3 { /* in order of the hashes */
+        uint8_t hash[20];
+        uint32_t node;
+    } * nsec3;
+    uint32_t nsec3_count;
 };
 
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name);

@@ -4,6 +4,8 @@
 #include "dns/type.h"
 #include "zone_priv.h"
 
+#define NSEC3_ITERATIONS_MAX 50 /* what the common validators still follow */
+
 struct check {
     const struct zone *z;
     const char *file;
@@ -79,10 +81,24 @@ static void check_node(struct check *c, const struct zone_node *n)
         say(c, DIAG_ERROR, n->name, "is below a DNAME record");
 }
 
+/* A signed zone that nobody will be able to validate. */
+static void check_denial(struct check *c)
+{
+    const struct zone_node *apex = c->z->nodes;
+    struct dns_rrset set;
+    bool wanted = zone_node_get(c->z, apex, DNS_TYPE_NSEC3PARAM, 0, &set);
+    if (wanted && c->z->denial != DNS_TYPE_NSEC3)
+        say(c, DIAG_WARNING, apex->name, "has an NSEC3PARAM record, and no NSEC3 records that fit");
+    if (wanted && c->z->nsec3_iterations > NSEC3_ITERATIONS_MAX) /* RFC 9276 3.2 */
+        say(c, DIAG_WARNING, apex->name,
+            "has so many NSEC3 iterations that validators take it for unsigned");
+}
+
 bool zone_check(const struct zone *z, const char *file, struct diag_list *diags)
 {
     struct check c = {z, file, diags, false};
     check_apex(&c);
+    check_denial(&c);
     for (uint32_t i = 0; i < z->node_count; i++)
         check_node(&c, &z->nodes[i]);
     return !c.refused;

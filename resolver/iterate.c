@@ -132,10 +132,11 @@ static void tell_parent(struct iter *it)
 static void iter_drive(struct iter *it)
 {
     struct walk *k = it->walk;
+    uint32_t max = k->w->r->o.limits.steps;
     enum iter_next next = ITER_AGAIN;
     while (next == ITER_AGAIN) {
-        if (++k->steps > WALK_STEPS_MAX && it->state != ITER_FINISH) {
-            iter_limit(it, LIMIT_STEPS, k->steps, WALK_STEPS_MAX, true);
+        if (++k->steps > max && it->state != ITER_FINISH) {
+            iter_limit(it, LIMIT_STEPS, k->steps, max, true);
             iter_fail(it, DNS_EDE_OTHER, NULL);
         }
         trace_add(&k->trace, TRACE_STEP, it->id, walk_us(k), iter_steps[it->state].name);

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "resolver/cache.h"
+#include "resolver/coalesce.h"
 #include "resolver/hints.h"
 #include "resolver/minimise.h"
 #include "resolver/resolver.h"
@@ -25,8 +26,7 @@
 #define CUT_NS_MAX      32
 #define CUT_ADDRS_MAX   64
 #define ITER_SETS_MAX   64
-#define ITER_DEPTH_MAX  6    /* questions for name servers inside one another */
-#define WALK_STEPS_MAX  4000 /* far above what the budgets allow: a bound on our own mistakes */
+#define ITER_DEPTH_MAX  6 /* questions for name servers inside one another */
 #define WALK_ITERS_MAX  200
 #define WALK_ARENA_MAX  (4u << 20)
 #define TRIES_MAX       2 /* UDP tries of one question at one address */
@@ -42,6 +42,7 @@ struct resolver {
     const struct clock *clock;
     struct cache *cache;
     struct servers *servers;
+    struct coalesce *coalesce;
     struct local *local;
     struct hints hints;
     struct arena arena; /* copies of option data */
@@ -54,8 +55,7 @@ struct resolver_worker {
     struct wheel *wheel;
     struct rng *rng;
     struct stat_block *stats;
-    void (*wake)(void *arg);
-    void *wake_arg;
+    struct coalesce_inbox inbox;   /* what other workers found for us */
     struct list walks;             /* all in flight */
     struct list ended;             /* answered; their memory goes with the next turn */
     struct list table[WALK_TABLE]; /* by question */
@@ -84,6 +84,9 @@ struct walk {
     bool cache_only; /* asked without RD */
     bool running;
     bool keep; /* goes on without a client (priming) */
+    struct coalesce_seat seat;
+    unsigned waits; /* for other workers, so far */
+    bool alone;     /* does not wait again */
     unsigned iters, hops, steps, attempts_made;
     struct edns_ede ede[EDNS_EDE_MAX];
     unsigned ede_count;
@@ -129,6 +132,7 @@ struct cut {
 #define ITER_MAP(X)                                                                         \
     X(LOCAL, local)                                                                         \
     X(CACHE, cache)                                                                         \
+    X(JOIN, join)                                                                           \
     X(CUT, cut)                                                                             \
     X(SELECT, select)                                                                       \
     X(SEND, send) X(WAIT, wait) X(CLASSIFY, classify) X(REFERRAL, referral) X(ALIAS, alias) \
@@ -226,6 +230,12 @@ int64_t walk_us(const struct walk *k);
 void walk_ede(struct walk *k, uint16_t code, const char *text);
 bool iter_add(struct dns_rrset *sets, unsigned *count, unsigned cap, const struct dns_rrset *set);
 
+/* join.c */
+/* Before the cache is asked. */
+void join_mark(struct iter *it);
+void join_leave(struct walk *k, bool through);
+void join_drain(struct resolver_worker *w);
+
 /* cut.c */
 void cut_find(struct iter *it, const uint8_t *name);
 void cut_begin(struct iter *it, const uint8_t *zone, const char *source, uint8_t plane);
@@ -252,7 +262,7 @@ bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type
                struct cache_entry *e);
 uint8_t store_plane(const struct iter *it, const uint8_t *name);
 
-/* Steps: step_cache.c (local, cache, cut), select.c, attempt.c (send, wait), step_reply.c,
+/* Steps: step_cache.c (local, cache, cut), join.c, select.c, attempt.c (send, wait), step_reply.c,
  * step_answer.c */
 #define ITER_STEP(id, name) enum iter_next step_##name(struct iter *it);
 ITER_MAP(ITER_STEP)

@@ -31,6 +31,8 @@ static void on_deadline(struct wheel_timer *t)
     uint32_t max = k->w->r->o.limits.query_ms;
     iter_limit(k->top, LIMIT_TIME, max, max, true);
     iter_fail(k->top, DNS_EDE_NO_REACHABLE, "no name server answered in time");
+    if (k->waits) /* part of the time went by without a question of ours: no verdict on the name */
+        k->top->from_memory = true;
     iter_wake(k->top, ITER_FINISH);
     walk_run(k);
 }
@@ -119,13 +121,15 @@ static void record_end(struct walk *k, const struct resolver_result *res)
               (unsigned)walk_us(k));
 }
 
-static void stop_all(struct walk *k)
+/* through: the walk has come to its result, good or bad. */
+static void stop_all(struct walk *k, bool through)
 {
     attempts_cancel(k);
     LIST_FOR (l, &k->all)
         wheel_disarm(k->w->wheel, &container_of(l, struct iter, all)->nap);
     wheel_disarm(k->w->wheel, &k->deadline);
     list_remove(&k->bucket);
+    join_leave(k, through);
 }
 
 static void on_release(struct wheel_timer *t)
@@ -145,7 +149,7 @@ static void release_later(struct walk *k)
 
 void walk_drop(struct walk *k)
 {
-    stop_all(k);
+    stop_all(k, false);
     release_later(k);
 }
 
@@ -154,14 +158,14 @@ void walk_end(struct walk *k)
 {
     struct resolver_worker *w = k->w;
     struct iter *top = k->top;
-    stop_all(k);
+    stop_all(k, true);
     struct resolver_result res = {.rcode = top->rcode,
                                   .answer = top->answer,
                                   .answer_count = top->answer_count,
                                   .authority = top->authority,
                                   .authority_count = top->authority_count,
                                   .ede_count = k->ede_count,
-                                  .from_cache = !k->attempts_made && !top->failed};
+                                  .from_cache = !k->attempts_made && !k->waits && !top->failed};
     memcpy(res.ede, k->ede, sizeof res.ede);
     record_end(k, &res);
     res.trace = k->trace.at;

@@ -24,7 +24,8 @@ void resolver_options_default(struct resolver_options *o)
                    .ns_set = 20,
                    .ns_sample = 13,
                    .bytes = 131072,
-                   .query_ms = 6000},
+                   .query_ms = 6000,
+                   .steps = 4000},
         .cache_bytes = 128u << 20,
         .ttl_min_s = 0,
         .ttl_max_s = 86400,
@@ -99,6 +100,8 @@ int resolver_new(struct resolver **out, const struct resolver_options *o, const 
         err = cache_new(&r->cache, o->cache_bytes / 2, CACHE_SHARDS, r->seed);
     if (!err)
         err = servers_new(&r->servers, SERVER_ENTRIES, hash_mix(r->seed));
+    if (!err && !(r->coalesce = coalesce_new(r->seed)))
+        err = ERR_NOMEM;
     if (err) {
         resolver_free(r);
         return err;
@@ -116,6 +119,7 @@ void resolver_free(struct resolver *r)
     if (r->cache)
         cache_free(r->cache);
     servers_free(r->servers);
+    coalesce_free(r->coalesce);
     arena_fini(&r->arena);
     free(r);
 }
@@ -142,8 +146,7 @@ int resolver_worker_new(struct resolver_worker **out, struct resolver *r, struct
     w->wheel = wheel;
     w->rng = rng;
     w->stats = stats;
-    w->wake = wake;
-    w->wake_arg = wake_arg;
+    coalesce_inbox_init(&w->inbox, wake, wake_arg);
     w->primed_ms = INT64_MIN / 2;
     list_init(&w->walks);
     list_init(&w->ended);
@@ -154,12 +157,9 @@ int resolver_worker_new(struct resolver_worker **out, struct resolver *r, struct
     return 0;
 }
 
-/* Questions are shared within a worker only, so nothing comes from other workers yet; walks made
- * ready meanwhile are driven. */
 void resolver_worker_drain(struct resolver_worker *w)
 {
-    LIST_FOR (l, &w->walks)
-        walk_run(container_of(l, struct walk, link));
+    join_drain(w);
 }
 
 static void free_walks(struct list *head)
@@ -179,6 +179,7 @@ void resolver_worker_free(struct resolver_worker *w)
         return;
     for (struct list *l; (l = list_first(&w->walks));) {
         struct walk *k = container_of(l, struct walk, link);
+        join_leave(k, false); /* our stopping is nobody else's failure */
         iter_fail(k->top, DNS_EDE_NOT_READY, "shutting down");
         walk_ede(k, DNS_EDE_NOT_READY, "shutting down");
         walk_end(k);
@@ -187,5 +188,6 @@ void resolver_worker_free(struct resolver_worker *w)
         wheel_disarm(w->wheel, &container_of(l, struct walk, link)->deadline);
     free_walks(&w->ended);
     free_walks(&w->spare);
+    coalesce_inbox_fini(&w->inbox);
     free(w);
 }

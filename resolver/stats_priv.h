@@ -38,6 +38,8 @@
     X(REQUESTS, "resolver_requests_total", "Questions of clients.")                              \
     X(CACHED, "resolver_cached_total", "Questions answered from record sets or local data.")     \
     X(JOINED, "resolver_joined_total", "Questions that joined an equal one in flight.")          \
+    X(SHARED, "resolver_shared_total",                                                           \
+      "Questions that waited for an equal one of another worker.")                               \
     X(CANCELLED, "resolver_cancelled_total", "Questions whose client went away.")                \
     X(REJECTED, "resolver_rejected_total", "Questions refused because too many were in flight.") \
     X(SERVFAILS, "resolver_servfail_total", "Questions answered SERVFAIL.")                      \

@@ -92,6 +92,7 @@ enum iter_next step_cache(struct iter *it)
 {
     struct cache_entry e;
     enum iter_next next;
+    join_mark(it);
     if (store_get(it, CACHE_DATA, it->name, it->qtype, &e)) {
         give(it, &e);
         return iter_goto(it, ITER_FINISH);
@@ -127,7 +128,7 @@ enum iter_next step_cache(struct iter *it)
                  "not in the cache, and recursion not desired");
         return iter_goto(it, ITER_FINISH);
     }
-    return iter_goto(it, ITER_CUT);
+    return iter_goto(it, ITER_JOIN);
 }
 
 enum iter_next step_cut(struct iter *it)

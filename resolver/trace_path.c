@@ -31,7 +31,8 @@ static struct mark mark_of(const struct trace_event *e)
 {
     struct mark m = {.at_us = e->at_us, .iter = (uint8_t)e->iter};
     if (e->kind == TRACE_STEP) {
-        m.kind = is_step(e, "wait") ? MARK_WAIT : is_step(e, "finish") ? MARK_FINISH : MARK_STEP;
+        bool waits = is_step(e, "wait") || is_step(e, "join"); /* join: for another worker */
+        m.kind = waits ? MARK_WAIT : is_step(e, "finish") ? MARK_FINISH : MARK_STEP;
     } else if (e->kind == TRACE_OUTCOME) {
         m.kind = MARK_OUTCOME;
         m.seq = e->f[0].number;
@@ -108,7 +109,7 @@ static void follow(struct trace_path *p, const struct marks *m, unsigned iter, u
             outcome = e;
             continue;
         }
-        uint32_t began;
+        uint32_t began = 0;
         int sub = waiting && !outcome ? ended_before(m, i, iter, since, &began) : -1;
         if (waiting && outcome) {
             add_span(

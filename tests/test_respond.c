@@ -283,6 +283,14 @@ static const struct {
      "is a name server and an alias", false},
     {"different TTLs", "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\nx 5 A 192.0.2.1\nx 6 A 192.0.2.2\n",
      "different TTLs", false},
+    {"NSEC3PARAM alone", "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n@ 1 NSEC3PARAM 1 0 0 -\n",
+     "no NSEC3 records that fit", false},
+    {"NSEC3 of another salt",
+     "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n@ 1 NSEC3PARAM 1 0 0 -\n"
+     "00000000000000000000000000000000 1 NSEC3 1 0 0 aa 00000000000000000000000000000000 A\n",
+     "no NSEC3 records that fit", false},
+    {"NSEC3 iterations", "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n@ 1 NSEC3PARAM 1 0 51 -\n",
+     "so many NSEC3 iterations", false},
     {"empty", "", "has no SOA record", true},
 };
 

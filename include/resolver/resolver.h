@@ -2,9 +2,9 @@
  * One struct resolver is shared by all workers (cache, server state, options); each worker has a
  * resolver_worker (transport, timers, randomness, questions in flight). A client's question becomes
  * a request: cache, then the walk of RFC 1034 5.3.3 as a step table; equal questions share one
- * walk. Threads: struct resolver is shared (sharded locks on misses only); a resolver_worker
- * belongs to one thread. Source: RFC 1034 5.3.3, 2181, 2308, 5452, 8020, 9156, 9520; limits from
- * docs and RFC 9520. */
+ * walk, those of other workers too (resolver/coalesce.h). Threads: struct resolver is shared
+ * (sharded locks on misses only); a resolver_worker belongs to one thread. Source: RFC 1034 5.3.3,
+ * 2181, 2308, 5452, 8020, 9156, 9520; limits from docs and RFC 9520. */
 #ifndef WAYPOST_RESOLVER_RESOLVER_H
 #define WAYPOST_RESOLVER_RESOLVER_H
 
@@ -32,6 +32,7 @@ struct resolver_limits {
     uint16_t ns_sample;
     uint32_t bytes;    /* received: 131072 */
     uint32_t query_ms; /* wall time of the whole query: 6000 */
+    uint32_t steps;    /* of the step table: 4000, far above what the others allow */
 };
 
 struct resolver_forward { /* a forward zone: everything at or below it goes to these servers, RD set
@@ -86,7 +87,8 @@ void resolver_free(struct resolver *r);
 
 /* transport, wheel, rng, stats are the worker's and outlive it. stats: rows resolver_stat_rows. The
  * driver runs the wheel. cross-thread waking (another worker's answer): `wake` is called from any
- * thread and must make the worker call resolver_worker_drain soon; NULL in single-threaded use. */
+ * thread, under a lock, and must do no more than make the worker call resolver_worker_drain soon;
+ * NULL in single-threaded use: such a worker never waits for another. */
 int resolver_worker_new(struct resolver_worker **w, struct resolver *r, struct transport *t,
                         struct wheel *wheel, struct rng *rng, struct stat_block *stats,
                         void (*wake)(void *arg), void *wake_arg);

@@ -281,6 +281,11 @@ static int fake_send(struct transport *t, struct transport_attempt *a)
         schedule(n, a, at, TRANSPORT_FAILED, NULL, 0, ERR_REFUSED);
         return 0;
     }
+    if (!udp && s->close_idle && (s->tcp_kept = !s->tcp_kept) == false) {
+        a->reused = true;
+        schedule(n, a, at, TRANSPORT_FAILED, NULL, 0, ERR_CLOSED);
+        return 0;
+    }
     if (s->dead || (udp ? s->udp_dead : s->tcp_dead) || (s->no_edns && q.edns.present))
         return 0;
     if (s->drop_first > 0) {

@@ -40,6 +40,8 @@ struct fakenet_server {
     bool wrong_id; /* a packet with a wrong id before the true one never comes */
     bool lower;    /* question in lower case: a case mismatch over UDP */
     bool no_aa;
+    bool close_idle; /* a TCP connection kept from before turns out closed */
+    bool tcp_kept;
     bool garbage;    /* a header, then rubbish */
     bool empty;      /* NOERROR, nothing, not AA */
     bool flat;       /* RFC 8020 broken: empty non-terminals are NXDOMAIN */

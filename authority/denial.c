@@ -1,0 +1,227 @@
+#include "denial_priv.h"
+
+#include "base/err.h"
+#include "dns/name.h"
+#include "dns/rdata.h"
+#include "dns/type.h"
+
+#include <stdlib.h>
+
+/* ---- at load ---- */
+
+/* NSEC3 and its NSEC3PARAM agree: algorithm, (flags,) iterations, salt. */
+static bool same_chain(const struct zone *z, const uint8_t *rd, size_t len)
+{
+    return len >= 5 && rd[0] == DNSSEC_NSEC3_SHA1 && get_u16(rd + 2) == z->nsec3_iterations &&
+           rd[4] == z->nsec3_salt_len && len >= 5u + rd[4] && !memcmp(rd + 5, z->nsec3_salt, rd[4]);
+}
+
+/* The apex's NSEC3PARAM that can be used: flags 0 (RFC 5155 4.1.2). */
+static bool take_param(struct zone *z)
+{
+    struct dns_rrset set;
+    if (!zone_node_get(z, &z->nodes[0], DNS_TYPE_NSEC3PARAM, 0, &set))
+        return false;
+    DNS_RR_FOR (rd, &set)
+        if (rd.len >= 5 && rd.at[0] == DNSSEC_NSEC3_SHA1 && !rd.at[1] && rd.len == 5u + rd.at[4]) {
+            z->nsec3_iterations = get_u16(rd.at + 2);
+            z->nsec3_salt_len = rd.at[4];
+            z->nsec3_salt = rd.at + 5;
+            return true;
+        }
+    return false;
+}
+
+/* Base32hex keeps the order of the octets, and the nodes are sorted: so is the chain. */
+static int take_chain(struct zone *z)
+{
+    struct dns_rrset set;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < z->node_count; i++)
+        n += zone_node_get(z, &z->nodes[i], DNS_TYPE_NSEC3, 0, &set);
+    z->nsec3 = malloc((n + 1) * sizeof *z->nsec3);
+    if (!z->nsec3)
+        return ERR_NOMEM;
+    for (uint32_t i = 1; i < z->node_count; i++) {
+        struct zone_node *node = &z->nodes[i];
+        if (node->labels != z->labels + 1 || !zone_node_get(z, node, DNS_TYPE_NSEC3, 0, &set) ||
+            !dnssec_nsec3_label(node->name, z->nsec3[z->nsec3_count].hash))
+            continue;
+        bool below = i + 1 < z->node_count && dns_name_is_sub(z->nodes[i + 1].name, node->name);
+        bool other = false;
+        for (const struct zone_set *s = z->sets + node->first_set, *e = s + node->set_count; s < e;
+             s++)
+            other = other || (s->type != DNS_TYPE_NSEC3 && s->covers != DNS_TYPE_NSEC3);
+        node->hash_only = !below && !other;
+        const uint8_t *p = set.rdata;
+        struct dns_rd rd = dns_rd_next(&p);
+        if (same_chain(z, rd.at, rd.len))
+            z->nsec3[z->nsec3_count++].node = i;
+    }
+    return 0;
+}
+
+/* Place of the last record whose hash is not above h; the chain is a circle. */
+static uint32_t chain_at(const struct zone *z, const uint8_t *h)
+{
+    uint32_t low = 0, high = z->nsec3_count;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (memcmp(z->nsec3[mid].hash, h, DNSSEC_NSEC3_HASH_LEN) <= 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low ? low - 1 : z->nsec3_count - 1;
+}
+
+static bool hash_name(const struct zone *z, struct dnssec_hasher *h, const uint8_t *name,
+                      uint8_t out[DNSSEC_NSEC3_HASH_LEN])
+{
+    return dnssec_nsec3_hash(h, name, z->nsec3_iterations, z->nsec3_salt, z->nsec3_salt_len, out);
+}
+
+/* Every name of our own, and every cut; what lies below a cut has no NSEC3. */
+static bool link_names(struct zone *z, struct dnssec_hasher *h)
+{
+    for (uint32_t i = 0; i < z->node_count; i++) {
+        struct zone_node *n = &z->nodes[i];
+        uint8_t hash[DNSSEC_NSEC3_HASH_LEN];
+        if (n->hash_only || (n->cut && n->cut - 1 != i))
+            continue;
+        if (!hash_name(z, h, n->name, hash))
+            return false;
+        uint32_t at = chain_at(z, hash);
+        if (!memcmp(z->nsec3[at].hash, hash, sizeof hash))
+            n->nsec3 = at + 1;
+    }
+    return true;
+}
+
+int denial_build(struct zone *z)
+{
+    struct dns_rrset set;
+    if (!z->node_count)
+        return 0;
+    if (!take_param(z)) {
+        if (zone_node_get(z, &z->nodes[0], DNS_TYPE_NSEC, 0, &set))
+            z->denial = DNS_TYPE_NSEC;
+        return 0;
+    }
+    int err = take_chain(z);
+    if (err || !z->nsec3_count)
+        return err;
+    struct dnssec_hasher *h = dnssec_hasher_new();
+    err = h && link_names(z, h) ? 0 : ERR_NOMEM;
+    dnssec_hasher_free(h);
+    if (z->nodes[0].nsec3) /* without the apex in it, the chain proves nothing */
+        z->denial = DNS_TYPE_NSEC3;
+    return err;
+}
+
+void denial_free(struct zone *z)
+{
+    free(z->nsec3);
+}
+
+/* ---- at a query ---- */
+
+static void add(struct denial *d, const struct zone_node *n)
+{
+    for (unsigned i = 0; i < d->count; i++)
+        if (d->nodes[i] == n)
+            return;
+    if (n)
+        d->nodes[d->count++] = n;
+}
+
+static void add_match(const struct zone *z, struct denial *d, const struct zone_node *n)
+{
+    add(d, &z->nodes[z->nsec3[n->nsec3 - 1].node]);
+}
+
+static void add_cover(const struct zone *z, struct denial *d, struct dnssec_hasher *h,
+                      const uint8_t *name)
+{
+    uint8_t hash[DNSSEC_NSEC3_HASH_LEN];
+    if (hash_name(z, h, name, hash))
+        add(d, &z->nodes[z->nsec3[chain_at(z, hash)].node]);
+}
+
+/* RFC 5155 7.2.1: the encloser's record, and one that covers the next closer name. An encloser
+ * without a record (opt-out) cannot be proven: the next one above that has one. */
+static const struct zone_node *closest_encloser(const struct zone *z, struct denial *d,
+                                                struct dnssec_hasher *h, const uint8_t *name,
+                                                const struct zone_node *encloser, bool match)
+{
+    while (!encloser->nsec3)
+        encloser = zone_find(z, dns_name_parent(encloser->name));
+    if (match)
+        add_match(z, d, encloser);
+    add_cover(z, d, h, dns_name_suffix(name, encloser->labels + 1u));
+    return encloser;
+}
+
+static void by_nsec3(const struct zone *z, enum denial_of what, const uint8_t *name,
+                     const struct zone_node *node, const struct zone_node *encloser,
+                     struct dnssec_hasher *h, struct denial *d)
+{
+    uint8_t wild[DNS_NAME_MAX];
+    switch (what) {
+    case DENIAL_NAME: /* 7.2.2 */
+        encloser = closest_encloser(z, d, h, name, encloser, true);
+        if (dns_name_join(wild, (const uint8_t *)"\1*", 2, encloser->name) > 0)
+            add_cover(z, d, h, wild);
+        break;
+    case DENIAL_TYPE: /* 7.2.3, 7.2.4, 7.2.7 */
+        if (node->nsec3)
+            add_match(z, d, node);
+        else
+            closest_encloser(z, d, h, node->name, node, true);
+        break;
+    case DENIAL_WILDCARD_TYPE: /* 7.2.5 */
+        closest_encloser(z, d, h, name, encloser, true);
+        if (node->nsec3)
+            add_match(z, d, node);
+        break;
+    case DENIAL_CLOSER: /* 7.2.6; the signature's label count names the encloser */
+        closest_encloser(z, d, h, name, encloser, false);
+        break;
+    }
+}
+
+static void by_nsec(const struct zone *z, enum denial_of what, const uint8_t *name,
+                    const struct zone_node *node, const struct zone_node *encloser,
+                    struct denial *d)
+{
+    uint8_t wild[DNS_NAME_MAX];
+    switch (what) {
+    case DENIAL_NAME:
+        add(d, zone_previous(z, name, DNS_TYPE_NSEC));
+        if (dns_name_join(wild, (const uint8_t *)"\1*", 2, encloser->name) > 0)
+            add(d, zone_previous(z, wild, DNS_TYPE_NSEC));
+        break;
+    case DENIAL_TYPE:
+        add(d, zone_previous(z, node->name, DNS_TYPE_NSEC));
+        break;
+    case DENIAL_WILDCARD_TYPE:
+        add(d, zone_previous(z, node->name, DNS_TYPE_NSEC));
+        add(d, zone_previous(z, name, DNS_TYPE_NSEC));
+        break;
+    case DENIAL_CLOSER:
+        add(d, zone_previous(z, name, DNS_TYPE_NSEC));
+        break;
+    }
+}
+
+void denial_find(const struct zone *z, enum denial_of what, const uint8_t *name,
+                 const struct zone_node *node, const struct zone_node *encloser,
+                 struct dnssec_hasher *h, struct denial *d)
+{
+    d->type = z->denial;
+    d->count = 0;
+    if (z->denial == DNS_TYPE_NSEC3)
+        by_nsec3(z, what, name, node, encloser, h, d);
+    else if (z->denial)
+        by_nsec(z, what, name, node, encloser, d);
+}
