@@ -30,7 +30,7 @@ static unsigned long socket_inode(const char *table, const struct addr *a, bool 
         size_t len;
         const uint8_t *own = addr_bytes(a, &len);
         memcpy(&v4, own, 4);
-        bool any = strspn(ip, "0") == strlen(ip);
+        bool any = strspn(ip, "0") == strlen(ip) || addr_is_any(a); /* either side of it */
         bool same = any || len != 4 || strlen(ip) != 8 || strtoul(ip, NULL, 16) == v4;
         if (port == a->port && same && (!tcp || state == 10)) /* 10: listening */
             inode = node;

@@ -385,7 +385,7 @@ static void make_room(struct net_stream *s, const struct addr *client)
 {
     struct conn *idlest;
     if (from_client(s, client, &idlest) < s->limits.per_client) {
-        if (s->count < s->limits.connections)
+        if (s->count <= s->limits.connections) /* the new one is counted already */
             return;
         from_client(s, NULL, &idlest);
     }

@@ -35,7 +35,7 @@ struct net_ticket {
     void *socket;        /* struct net_udp or struct net_stream */
     uint64_t connection; /* TCP: serial of the connection, so that a reply to one gone is dropped */
     struct addr client;
-    uint8_t control[32]; /* UDP wildcard: the local address to answer from */
+    uint8_t control[40]; /* UDP wildcard: the local address to answer from (IPv6 needs all 40) */
     uint8_t proto;
     uint8_t control_len;
 };

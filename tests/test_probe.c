@@ -1,0 +1,119 @@
+/* Before the workers bind with SO_REUSEPORT: a held address is found and its holder named. */
+/* folders: base dns net */
+#include "base/err.h"
+#include "loopback.h"
+#include "net/udp.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void held_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label, *hold, *probe;
+        enum net_proto held, asked;
+        int want;
+    } rows[] = {
+        {"udp", "127.0.0.1", "127.0.0.1", NET_PROTO_UDP, NET_PROTO_UDP, ERR_IN_USE},
+        {"tcp", "127.0.0.1", "127.0.0.1", NET_PROTO_TCP, NET_PROTO_TCP, ERR_IN_USE},
+        {"udp, IPv6", "::1", "::1", NET_PROTO_UDP, NET_PROTO_UDP, ERR_IN_USE},
+        {"tcp, IPv6", "::1", "::1", NET_PROTO_TCP, NET_PROTO_TCP, ERR_IN_USE},
+        {"udp, held by any", "0.0.0.0", "127.0.0.1", NET_PROTO_UDP, NET_PROTO_UDP, ERR_IN_USE},
+        {"tcp, held by any", "0.0.0.0", "127.0.0.1", NET_PROTO_TCP, NET_PROTO_TCP, ERR_IN_USE},
+        {"tcp, any wanted", "127.0.0.1", "0.0.0.0", NET_PROTO_TCP, NET_PROTO_TCP, ERR_IN_USE},
+        {"udp, any wanted", "127.0.0.1", "0.0.0.0", NET_PROTO_UDP, NET_PROTO_UDP, ERR_IN_USE},
+        {"udp, another address", "127.0.0.1", "127.0.0.2", NET_PROTO_UDP, NET_PROTO_UDP, 0},
+        {"tcp, another address", "127.0.0.1", "127.0.0.2", NET_PROTO_TCP, NET_PROTO_TCP, 0},
+        {"tcp beside udp", "127.0.0.1", "127.0.0.1", NET_PROTO_UDP, NET_PROTO_TCP, 0},
+    };
+    char pid[32];
+    snprintf(pid, sizeof pid, "(pid %ld)", (long)getpid());
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint16_t port = 0;
+        int type = rows[i].held == NET_PROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+        int fd = loopback_bind(rows[i].hold, type, &port);
+        char holder[128] = "before";
+        struct addr a;
+        addr_parse(&a, rows[i].probe, port);
+        int err = net_probe_bind(&a, rows[i].asked, holder, sizeof holder);
+        if (err != rows[i].want)
+            fail_msg("%s: %s", rows[i].label, err_name(err));
+        if (err ? !strstr(holder, pid) || !strncmp(holder, "? ", 2) : *holder != 0)
+            fail_msg("%s: holder \"%s\"", rows[i].label, holder);
+        assert_int_equal(net_probe_bind(&a, rows[i].asked, NULL, 0), rows[i].want);
+        close(fd);
+        err = net_probe_bind(&a, rows[i].asked, holder, sizeof holder);
+        if (err || *holder)
+            fail_msg("%s: still held after it was closed", rows[i].label);
+    }
+}
+
+/* A holder that shares its port (as a second server of ours would) is found as well. */
+static void sharing_holder(void **state)
+{
+    (void)state;
+    for (enum net_proto p = NET_PROTO_UDP; p <= NET_PROTO_TCP; p++) {
+        struct addr a;
+        struct sockaddr_storage ss;
+        char holder[128];
+        int on = 1;
+        addr_parse(&a, "127.0.0.1", 0);
+        socklen_t len = addr_to_sockaddr(&a, &ss);
+        int fd = socket(AF_INET, p == NET_PROTO_TCP ? SOCK_STREAM : SOCK_DGRAM, 0);
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+        assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
+        if (p == NET_PROTO_TCP)
+            assert_int_equal(listen(fd, 1), 0);
+        assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
+        assert_int_equal(addr_of_sockaddr(&a, (struct sockaddr *)&ss), 0);
+        assert_int_equal(net_probe_bind(&a, p, holder, sizeof holder), ERR_IN_USE);
+        assert_non_null(strstr(holder, "pid"));
+        close(fd);
+    }
+}
+
+/* Connections of a server that is gone wait in TIME_WAIT; that is no holder. */
+static void time_wait_is_no_holder(void **state)
+{
+    (void)state;
+    uint16_t port = 0;
+    char holder[128];
+    struct addr a;
+    int on = 1, listener = loopback_bind("127.0.0.1", SOCK_STREAM, &port);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* as our listeners do */
+    int client = loopback_connect("127.0.0.1", SOCK_STREAM, port);
+    int server = accept(listener, NULL, NULL);
+    assert_true(server >= 0);
+    close(server); /* the side that ends first keeps the port in TIME_WAIT */
+    close(client);
+    close(listener);
+    addr_parse(&a, "127.0.0.1", port);
+    assert_int_equal(net_probe_bind(&a, NET_PROTO_TCP, holder, sizeof holder), 0);
+}
+
+static void not_ours(void **state)
+{
+    (void)state;
+    struct addr a;
+    char holder[16] = "before";
+    addr_parse(&a, "192.0.2.1", 0);
+    for (enum net_proto p = NET_PROTO_UDP; p <= NET_PROTO_TCP; p++) {
+        assert_int_equal(net_probe_bind(&a, p, holder, sizeof holder), ERR_UNREACHABLE);
+        assert_string_equal(holder, "");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(held_addresses), cmocka_unit_test(sharing_holder),
+        cmocka_unit_test(time_wait_is_no_holder), cmocka_unit_test(not_ours)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
