@@ -75,27 +75,24 @@ static uint32_t chain_at(const struct zone *z, const uint8_t *h)
     return low ? low - 1 : z->nsec3_count - 1;
 }
 
-static bool hash_name(const struct zone *z, struct dnssec_hasher *h, const uint8_t *name,
-                      uint8_t out[DNSSEC_NSEC3_HASH_LEN])
+static void hash_name(const struct zone *z, const uint8_t *name, uint8_t out[DNSSEC_NSEC3_HASH_LEN])
 {
-    return dnssec_nsec3_hash(h, name, z->nsec3_iterations, z->nsec3_salt, z->nsec3_salt_len, out);
+    dnssec_nsec3_hash(name, z->nsec3_iterations, z->nsec3_salt, z->nsec3_salt_len, out);
 }
 
 /* Every name of our own, and every cut; what lies below a cut has no NSEC3. */
-static bool link_names(struct zone *z, struct dnssec_hasher *h)
+static void link_names(struct zone *z)
 {
     for (uint32_t i = 0; i < z->node_count; i++) {
         struct zone_node *n = &z->nodes[i];
         uint8_t hash[DNSSEC_NSEC3_HASH_LEN];
         if (n->hash_only || (n->cut && n->cut - 1 != i))
             continue;
-        if (!hash_name(z, h, n->name, hash))
-            return false;
+        hash_name(z, n->name, hash);
         uint32_t at = chain_at(z, hash);
         if (!memcmp(z->nsec3[at].hash, hash, sizeof hash))
             n->nsec3 = at + 1;
     }
-    return true;
 }
 
 int denial_build(struct zone *z)
@@ -111,12 +108,10 @@ int denial_build(struct zone *z)
     int err = take_chain(z);
     if (err || !z->nsec3_count)
         return err;
-    struct dnssec_hasher *h = dnssec_hasher_new();
-    err = h && link_names(z, h) ? 0 : ERR_NOMEM;
-    dnssec_hasher_free(h);
+    link_names(z);
     if (z->nodes[0].nsec3) /* without the apex in it, the chain proves nothing */
         z->denial = DNS_TYPE_NSEC3;
-    return err;
+    return 0;
 }
 
 void denial_free(struct zone *z)
@@ -140,52 +135,51 @@ static void add_match(const struct zone *z, struct denial *d, const struct zone_
     add(d, &z->nodes[z->nsec3[n->nsec3 - 1].node]);
 }
 
-static void add_cover(const struct zone *z, struct denial *d, struct dnssec_hasher *h,
-                      const uint8_t *name)
+static void add_cover(const struct zone *z, struct denial *d, const uint8_t *name)
 {
     uint8_t hash[DNSSEC_NSEC3_HASH_LEN];
-    if (hash_name(z, h, name, hash))
-        add(d, &z->nodes[z->nsec3[chain_at(z, hash)].node]);
+    hash_name(z, name, hash);
+    add(d, &z->nodes[z->nsec3[chain_at(z, hash)].node]);
 }
 
 /* RFC 5155 7.2.1: the encloser's record, and one that covers the next closer name. An encloser
  * without a record (opt-out) cannot be proven: the next one above that has one. */
 static const struct zone_node *closest_encloser(const struct zone *z, struct denial *d,
-                                                struct dnssec_hasher *h, const uint8_t *name,
+                                                const uint8_t *name,
                                                 const struct zone_node *encloser, bool match)
 {
     while (!encloser->nsec3)
         encloser = zone_find(z, dns_name_parent(encloser->name));
     if (match)
         add_match(z, d, encloser);
-    add_cover(z, d, h, dns_name_suffix(name, encloser->labels + 1u));
+    add_cover(z, d, dns_name_suffix(name, encloser->labels + 1u));
     return encloser;
 }
 
 static void by_nsec3(const struct zone *z, enum denial_of what, const uint8_t *name,
                      const struct zone_node *node, const struct zone_node *encloser,
-                     struct dnssec_hasher *h, struct denial *d)
+                     struct denial *d)
 {
     uint8_t wild[DNS_NAME_MAX];
     switch (what) {
     case DENIAL_NAME: /* 7.2.2 */
-        encloser = closest_encloser(z, d, h, name, encloser, true);
+        encloser = closest_encloser(z, d, name, encloser, true);
         if (dns_name_join(wild, (const uint8_t *)"\1*", 2, encloser->name) > 0)
-            add_cover(z, d, h, wild);
+            add_cover(z, d, wild);
         break;
     case DENIAL_TYPE: /* 7.2.3, 7.2.4, 7.2.7 */
         if (node->nsec3)
             add_match(z, d, node);
         else
-            closest_encloser(z, d, h, node->name, node, true);
+            closest_encloser(z, d, node->name, node, true);
         break;
     case DENIAL_WILDCARD_TYPE: /* 7.2.5 */
-        closest_encloser(z, d, h, name, encloser, true);
+        closest_encloser(z, d, name, encloser, true);
         if (node->nsec3)
             add_match(z, d, node);
         break;
     case DENIAL_CLOSER: /* 7.2.6; the signature's label count names the encloser */
-        closest_encloser(z, d, h, name, encloser, false);
+        closest_encloser(z, d, name, encloser, false);
         break;
     }
 }
@@ -215,13 +209,12 @@ static void by_nsec(const struct zone *z, enum denial_of what, const uint8_t *na
 }
 
 void denial_find(const struct zone *z, enum denial_of what, const uint8_t *name,
-                 const struct zone_node *node, const struct zone_node *encloser,
-                 struct dnssec_hasher *h, struct denial *d)
+                 const struct zone_node *node, const struct zone_node *encloser, struct denial *d)
 {
     d->type = z->denial;
     d->count = 0;
     if (z->denial == DNS_TYPE_NSEC3)
-        by_nsec3(z, what, name, node, encloser, h, d);
+        by_nsec3(z, what, name, node, encloser, d);
     else if (z->denial)
         by_nsec(z, what, name, node, encloser, d);
 }

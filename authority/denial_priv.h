@@ -28,7 +28,6 @@ struct denial {
 /* name: as asked (wire, any case); node: the name's own or the wildcard's; encloser: of the name,
  * when that does not exist. */
 void denial_find(const struct zone *z, enum denial_of what, const uint8_t *name,
-                 const struct zone_node *node, const struct zone_node *encloser,
-                 struct dnssec_hasher *h, struct denial *d);
+                 const struct zone_node *node, const struct zone_node *encloser, struct denial *d);
 
 #endif

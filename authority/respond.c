@@ -81,15 +81,10 @@ static void put_soa(struct respond *r)
 static void note_denial(struct respond *r, enum denial_of what, const struct zone_node *node,
                         const struct zone_node *encloser)
 {
-    struct dnssec_hasher *own = NULL, *h = r->ask->hasher;
-    struct denial d = {0};
+    struct denial d;
     if (!r->dnssec || !r->zone->denial)
         return;
-    if (r->zone->denial == DNS_TYPE_NSEC3 && !h)
-        h = own = dnssec_hasher_new();
-    if (h || r->zone->denial == DNS_TYPE_NSEC)
-        denial_find(r->zone, what, r->name, node, encloser, h, &d);
-    dnssec_hasher_free(own);
+    denial_find(r->zone, what, r->name, node, encloser, &d);
     for (unsigned i = 0; i < d.count; i++) {
         bool twin = false;
         for (unsigned j = 0; j < r->proof_count; j++)

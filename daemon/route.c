@@ -277,7 +277,6 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
                                 .query = q,
                                 .listener = nq->listener_id,
                                 .edns = e.present ? &e : NULL,
-                                .hasher = r->hasher,
                                 .limit = client_limit(q, nq->proto, nq->out_cap),
                                 .minimal = r->snap->minimal_auth,
                                 .recursion_available = recursive};

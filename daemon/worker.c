@@ -2,7 +2,6 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "dns/dnssec.h"
 #include "net/counters.h"
 #include "net/stream.h"
 #include "net/udp.h"
@@ -25,7 +24,6 @@ struct worker {
     struct wheel wheel;
     struct stat_block *stats[WORKER_STATS];
     struct recorder *recorder;
-    struct dnssec_hasher *hasher;
     struct resolver_worker *resolver;
     struct upstream *upstream;
     struct net_batch *batch;
@@ -241,8 +239,7 @@ int worker_new(struct worker **out, struct worker_shared *shared, unsigned *fail
     }
     wheel_init(&w->wheel, clock_mono_ms(shared->clock));
     w->batch = net_batch_new();
-    w->hasher = dnssec_hasher_new();
-    int err = w->batch && w->hasher ? make_stats(w) : ERR_NOMEM;
+    int err = w->batch ? make_stats(w) : ERR_NOMEM;
     err = err ? err : snap_reader_add(&shared->domain, &w->reader);
     w->reader_added = !err;
     err = err ? err : make_loop(w);
@@ -252,7 +249,6 @@ int worker_new(struct worker **out, struct worker_shared *shared, unsigned *fail
     w->route.answers = shared->answers;
     w->route.resolver = w->resolver;
     w->route.recorder = w->recorder;
-    w->route.hasher = w->hasher;
     w->route.stats = w->stats[WORKER_ROUTE];
     w->route.clock = shared->clock;
     w->route.cookie_secret = shared->cookie_secret;
@@ -338,7 +334,6 @@ void worker_free(struct worker *w)
     for (unsigned i = 0; i < WORKER_STATS; i++)
         stat_free(w->stats[i]);
     net_batch_free(w->batch);
-    dnssec_hasher_free(w->hasher);
     uv_mutex_destroy(&w->asked_lock);
     free(w);
 }

@@ -1,54 +1,31 @@
+/* OpenSSL's EVP allocates for every digest (3.0 does, even when a context is used again), and a
+ * proof takes up to a few hundred of them; the plain SHA-1 functions work on our stack. They are
+ * marked as deprecated, and are what EVP calls. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "dns/dnssec.h"
 
 #include "dns/name.h"
 
-#include <openssl/evp.h>
-#include <stdlib.h>
+#include <openssl/sha.h>
 
-struct dnssec_hasher {
-    EVP_MD *sha1;
-    EVP_MD_CTX *ctx;
-};
-
-struct dnssec_hasher *dnssec_hasher_new(void)
+static void once(const uint8_t *data, size_t len, const uint8_t *salt, uint8_t salt_len,
+                 uint8_t *out)
 {
-    struct dnssec_hasher *h = calloc(1, sizeof *h);
-    if (!h)
-        return NULL;
-    h->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-    h->ctx = EVP_MD_CTX_new();
-    if (h->sha1 && h->ctx)
-        return h;
-    dnssec_hasher_free(h);
-    return NULL;
-}
-
-void dnssec_hasher_free(struct dnssec_hasher *h)
-{
-    if (!h)
-        return;
-    EVP_MD_CTX_free(h->ctx);
-    EVP_MD_free(h->sha1);
-    free(h);
-}
-
-static bool once(struct dnssec_hasher *h, const uint8_t *data, size_t len, const uint8_t *salt,
-                 uint8_t salt_len, uint8_t *out)
-{
-    return EVP_DigestInit_ex2(h->ctx, h->sha1, NULL) && EVP_DigestUpdate(h->ctx, data, len) &&
-           EVP_DigestUpdate(h->ctx, salt, salt_len) && EVP_DigestFinal_ex(h->ctx, out, NULL);
+    SHA_CTX c;
+    SHA1_Init(&c);
+    SHA1_Update(&c, data, len);
+    SHA1_Update(&c, salt, salt_len);
+    SHA1_Final(out, &c);
 }
 
 /* RFC 5155 5: IH(salt, x, 0) = H(x || salt), IH(salt, x, k) = H(IH(salt, x, k-1) || salt). */
-bool dnssec_nsec3_hash(struct dnssec_hasher *h, const uint8_t *name, uint16_t iterations,
-                       const uint8_t *salt, uint8_t salt_len, uint8_t out[DNSSEC_NSEC3_HASH_LEN])
+void dnssec_nsec3_hash(const uint8_t *name, uint16_t iterations, const uint8_t *salt,
+                       uint8_t salt_len, uint8_t out[DNSSEC_NSEC3_HASH_LEN])
 {
     uint8_t lower[DNS_NAME_MAX];
-    size_t len = dns_name_lower(lower, name);
-    bool ok = once(h, lower, len, salt, salt_len, out);
-    for (unsigned i = 0; ok && i < iterations; i++)
-        ok = once(h, out, DNSSEC_NSEC3_HASH_LEN, salt, salt_len, out);
-    return ok;
+    once(lower, dns_name_lower(lower, name), salt, salt_len, out);
+    for (unsigned i = 0; i < iterations; i++)
+        once(out, DNSSEC_NSEC3_HASH_LEN, salt, salt_len, out);
 }
 
 static int digit(uint8_t c)

@@ -20,6 +20,7 @@ enum iter_next step_join(struct iter *it)
     case COALESCE_WAITS:
         stat_inc(w->stats, STAT_SHARED);
         k->waits++;
+        trace_add(&k->trace, TRACE_SHARED, it->id, walk_us(k), "waits");
         return ITER_PAUSE;
     case COALESCE_LOOK:
         return iter_goto(it, ITER_CACHE);
@@ -64,6 +65,10 @@ void join_drain(struct resolver_worker *w)
 {
     for (struct coalesce_seat *s; (s = coalesce_next(&w->inbox));) {
         struct walk *k = container_of(s, struct walk, seat);
+        trace_add(&k->trace, TRACE_SHARED, 0, walk_us(k),
+                  s->outcome.how == COALESCE_FOUND    ? "found"
+                  : s->outcome.how == COALESCE_FAILED ? "failed"
+                                                      : "left");
         if (s->outcome.how == COALESCE_FAILED) {
             fail_too(k, &s->outcome);
         } else {

@@ -16,6 +16,7 @@
     X(SUB, "sub", "u:iter u:depth s:reason n:qname t:qtype")                                    \
     X(PROBE, "cache_probe", "s:kind n:name t:type s:result u:ttl")                              \
     X(LOCAL, "local", "n:name s:action")                                                        \
+    X(SHARED, "shared", "s:with_worker")                                                        \
     X(CUT, "cut", "n:zone s:source u:ttl u:ns u:addrs")                                         \
     X(HOP, "hop", "u:seq u:depth s:reason n:zone s:cut_from n:qname t:qtype u:minimised")       \
     X(CHOICE, "choice", "u:seq n:ns a:addr s:origin s:why u:candidates u:cost_us u:next_us")    \

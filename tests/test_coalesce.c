@@ -7,6 +7,7 @@
 #include "base/diag.h"
 #include "dns/text.h"
 #include "resolver/resolver.h"
+#include "resolver/trace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -153,7 +154,7 @@ struct unit {
     bool done;
     uint16_t rcode;
     unsigned records;
-    char ede[512];
+    char ede[512], *trace;
     /* In a thread: */
     struct race *race;
     pthread_t thread;
@@ -232,6 +233,7 @@ static void unit_fini(struct unit *u)
 {
     resolver_worker_free(u->w);
     stat_free(u->stats);
+    free(u->trace);
     pthread_mutex_destroy(&u->lock);
     pthread_cond_destroy(&u->bell);
 }
@@ -252,10 +254,17 @@ static void on_done(void *arg, const struct resolver_result *res)
     u->req = NULL;
     u->rcode = res->rcode;
     u->records = res->answer_count;
+    free(u->trace);
+    u->trace = trace_json(res, dns_name_root, DNS_TYPE_A);
     u->ede[0] = 0;
     for (unsigned i = 0; i < res->ede_count; i++)
         snprintf(u->ede + strlen(u->ede), sizeof u->ede - strlen(u->ede), "%u %.*s|",
                  res->ede[i].code, (int)res->ede[i].text_len, res->ede[i].text);
+}
+
+static bool trace_says(const struct unit *u, const char *what)
+{
+    return u->trace && strstr(u->trace, what);
 }
 
 static void ask(struct unit *u, const uint8_t *name)
@@ -339,6 +348,11 @@ static void one_walk_for_two(void **state)
             fail_msg("%s: done %d, rcode %u, ede %s, queries %u, records %u", rows[i].label, b.done,
                      b.rcode, b.ede, (unsigned)queries, b.records);
         assert_int_equal(counter(&b, "resolver_shared_total"), 1);
+        static const char *const said[] = {"found", "failed", "found", "left", "left"};
+        char event[64];
+        snprintf(event, sizeof event, "\"with_worker\":\"%s\"", said[rows[i].fate]);
+        if (!trace_says(&b, "\"with_worker\":\"waits\"") || !trace_says(&b, event))
+            fail_msg("%s: the trace has no %s", rows[i].label, event);
         unit_fini(&a);
         unit_fini(&b);
         resolver_free(lab.r);

@@ -30,19 +30,15 @@ static const struct {
 static void hashes(void **state)
 {
     (void)state;
-    struct dnssec_hasher *h = dnssec_hasher_new();
-    assert_non_null(h);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         uint8_t name[DNS_NAME_MAX], label[34] = {32}, want[20], got[20];
         assert_true(dns_name_parse(name, rows[i].name, strlen(rows[i].name), NULL) > 0);
         memcpy(label + 1, rows[i].hash, 32);
         assert_true(dnssec_nsec3_label(label, want));
-        assert_true(dnssec_nsec3_hash(h, name, 12, (const uint8_t *)"\xaa\xbb\xcc\xdd", 4, got));
+        dnssec_nsec3_hash(name, 12, (const uint8_t *)"\xaa\xbb\xcc\xdd", 4, got);
         if (memcmp(want, got, 20) != 0)
             fail_msg("%s", rows[i].name);
     }
-    dnssec_hasher_free(h);
-    dnssec_hasher_free(NULL);
 }
 
 static void labels(void **state)

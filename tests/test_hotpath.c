@@ -105,6 +105,7 @@ static int start(void **state)
               "  - { address: 127.0.0.1, port: %u, role: authority }\n"
               "  - { address: 127.0.0.1, port: %u, role: resolver }\n"
               "zones:\n  - { name: ., file: root.zone }\n  - { name: test, file: test.zone }\n"
+              "  - { name: nsec3.test, file: " WAYPOST_SOURCE_DIR "/tests/data/nsec3.test.zone }\n"
               "resolver: { root-hints: hints, upstream-port: %u, ask-loopback: yes, "
               "special-zones: no }\n",
               f.authority, f.resolver, f.authority);
@@ -130,28 +131,38 @@ struct shapes {
 
 /* Every kind of hit: sets, several types, aliases, wildcards, no data, no such name; with and
  * without EDNS, DO, a cookie. */
-static void make_shapes(struct shapes *s)
+static void make_shapes(struct shapes *s, bool is_signed)
 {
     static const struct {
         const char *name;
         uint16_t type;
-    } rows[] = {{"n%u.test.", DNS_TYPE_A},      {"n%u.test.", DNS_TYPE_AAAA},
-                {"N%u.TEST.", DNS_TYPE_A},      {"alias.test.", DNS_TYPE_A},
-                {"x%u.wild.test.", DNS_TYPE_A}, {"n%u.test.", DNS_TYPE_MX},
-                {"none%u.test.", DNS_TYPE_A},   {"test.", DNS_TYPE_NS}};
+    } plain[] = {{"n%u.test.", DNS_TYPE_A},      {"n%u.test.", DNS_TYPE_AAAA},
+                 {"N%u.TEST.", DNS_TYPE_A},      {"alias.test.", DNS_TYPE_A},
+                 {"x%u.wild.test.", DNS_TYPE_A}, {"n%u.test.", DNS_TYPE_MX},
+                 {"none%u.test.", DNS_TYPE_A},   {"test.", DNS_TYPE_NS}};
+    static const struct { /* proofs with NSEC3 */
+        const char *name;
+        uint16_t type;
+    } proven[] = {{"none%u.nsec3.test.", DNS_TYPE_A},    {"a.b.none%u.nsec3.test.", DNS_TYPE_A},
+                  {"www.nsec3.test.", DNS_TYPE_MX},      {"x%u.wild.nsec3.test.", DNS_TYPE_TXT},
+                  {"x%u.wild.nsec3.test.", DNS_TYPE_A},  {"x%u.walias.nsec3.test.", DNS_TYPE_A},
+                  {"x%u.child.nsec3.test.", DNS_TYPE_A}, {"www.nsec3.test.", DNS_TYPE_A}};
     for (unsigned i = 0; i < SHAPES; i++) {
         char text[64];
         uint8_t name[DNS_NAME_MAX];
         struct dns_writer w;
-        snprintf(text, sizeof text, rows[i % 8].name, i);
+        const char *name_of = is_signed ? proven[i % 8].name : plain[i % 8].name;
+        uint16_t type = is_signed ? proven[i % 8].type : plain[i % 8].type;
+        snprintf(text, sizeof text, name_of, i);
         dns_name_parse(name, text, strlen(text), NULL);
-        struct edns e = {.present = i / 8 % 2, .size = 1232, .dnssec_ok = i / 16 % 2};
+        struct edns e = {
+            .present = is_signed || i / 8 % 2, .size = 1232, .dnssec_ok = is_signed || i / 16 % 2};
         if (i >= SHAPES / 2 && e.present) {
             e.cookie_len = 8;
             memset(e.cookie, (int)i, 8);
         }
         dns_writer_init(&w, s->bytes[i], sizeof s->bytes[i]);
-        dns_writer_question(&w, name, rows[i % 8].type, DNS_CLASS_IN);
+        dns_writer_question(&w, name, type, DNS_CLASS_IN);
         s->len[i] = dns_writer_finish(&w, (uint16_t)i, DNS_FLAG_RD, 0, &e, 0);
     }
 }
@@ -224,10 +235,10 @@ static void check_counts(const char *what, uint64_t heap, uint64_t locks)
     assert_int_equal(locks, 0);
 }
 
-static void count_over(uint16_t port, bool tcp, const char *what)
+static void count_over(uint16_t port, bool tcp, bool is_signed, const char *what)
 {
     struct shapes s;
-    make_shapes(&s);
+    make_shapes(&s, is_signed);
     int fd = live_connect(port, tcp ? SOCK_STREAM : SOCK_DGRAM);
     (tcp ? ask_tcp : ask_udp)(fd, &s, 4096); /* warm: caches, arenas, buffers */
     uint64_t heap = atomic_load(&heap_calls), locks = atomic_load(&lock_calls);
@@ -257,22 +268,27 @@ static void counters_count(void **state)
 
 static void authority_udp(void **state)
 {
-    count_over(((struct fixture *)*state)->authority, false, "authority, udp");
+    count_over(((struct fixture *)*state)->authority, false, false, "authority, udp");
+}
+
+static void proofs_udp(void **state)
+{
+    count_over(((struct fixture *)*state)->authority, false, true, "proofs, udp");
 }
 
 static void cached_udp(void **state)
 {
-    count_over(((struct fixture *)*state)->resolver, false, "cached, udp");
+    count_over(((struct fixture *)*state)->resolver, false, false, "cached, udp");
 }
 
 static void authority_tcp(void **state)
 {
-    count_over(((struct fixture *)*state)->authority, true, "authority, tcp");
+    count_over(((struct fixture *)*state)->authority, true, false, "authority, tcp");
 }
 
 static void cached_tcp(void **state)
 {
-    count_over(((struct fixture *)*state)->resolver, true, "cached, tcp");
+    count_over(((struct fixture *)*state)->resolver, true, false, "cached, tcp");
 }
 
 /* A miss does allocate: what is not counted would be found here. */
@@ -297,8 +313,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_count), cmocka_unit_test(authority_udp),
-        cmocka_unit_test(cached_udp),     cmocka_unit_test(authority_tcp),
-        cmocka_unit_test(cached_tcp),     cmocka_unit_test(miss_allocates),
+        cmocka_unit_test(proofs_udp),     cmocka_unit_test(cached_udp),
+        cmocka_unit_test(authority_tcp),  cmocka_unit_test(cached_tcp),
+        cmocka_unit_test(miss_allocates),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

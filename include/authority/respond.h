@@ -18,17 +18,15 @@ enum authority_result {
                            it   completed by the resolver */
 };
 
-struct dnssec_hasher; /* dns/dnssec.h */
 struct authority_ask {
     const struct zonedb *db;
     const struct dns_query *query; /* opcode QUERY, one question, class IN (others: NOT_OURS) */
     unsigned listener;
     const struct edns
         *edns; /* what to put into the answer's OPT (size, DO copied, NSID, cookie), NULL: no OPT */
-    struct dnssec_hasher *hasher; /* for NSEC3 proofs; NULL: made when needed, on the heap */
-    size_t limit;                 /* octets the client takes (UDP size or 65535) */
-    bool minimal;                 /* leave out authority and additional data that is not required */
-    bool recursion_available;     /* sets RA */
+    size_t limit;             /* octets the client takes (UDP size or 65535) */
+    bool minimal;             /* leave out authority and additional data that is not required */
+    bool recursion_available; /* sets RA */
 };
 
 struct authority_out {

@@ -45,7 +45,6 @@ struct route {
     struct resolver_worker *resolver; /* this worker's */
     struct recorder *recorder;        /* this worker's */
     struct stat_block *stats;
-    struct dnssec_hasher *hasher; /* this worker's */
     const struct clock *clock;
     const uint8_t *cookie_secret; /* 16 octets, shared by all workers */
     bool ttl_follows_wall;
