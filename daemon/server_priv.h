@@ -55,7 +55,6 @@ void server_reclaim(struct server *s);
 
 /* report.c: what it is doing; NULL when out of memory. */
 json_t *server_report_status(struct server *s);
-json_t *server_report_stats(struct server *s);
 json_t *server_report_servers(struct server *s);
 json_t *server_report_cache(struct server *s, const uint8_t *below, bool subtree);
 /* The newest n traces of a name (NULL: of all), newest first. */

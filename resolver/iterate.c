@@ -159,6 +159,7 @@ void walk_run(struct walk *k)
         iter_drive(container_of(l, struct iter, ready));
     }
     k->running = false;
+    walk_account(k);
     if (k->top->ended)
         walk_end(k);
 }

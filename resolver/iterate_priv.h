@@ -28,11 +28,12 @@
 #define ITER_SETS_MAX   64
 #define ITER_DEPTH_MAX  6 /* questions for name servers inside one another */
 #define WALK_ITERS_MAX  200
-#define WALK_ARENA_MAX  (4u << 20)
+#define WALK_ARENA_MAX  (1u << 20)
 #define TRIES_MAX       2 /* UDP tries of one question at one address */
 #define REPLY_RRS_MAX   1024
-#define TCP_TIMEOUT_MIN 1000 /* milliseconds; connect and question */
-#define WORKER_WALKS    4096 /* in flight */
+#define TCP_TIMEOUT_MIN 1000         /* milliseconds; connect and question */
+#define WORKER_WALKS    4096         /* in flight, */
+#define WORKER_MEMORY   (128u << 20) /* and octets they hold: no new one above either */
 #define WALK_TABLE      1024
 
 struct local;
@@ -61,7 +62,8 @@ struct resolver_worker {
     struct list table[WALK_TABLE]; /* by question */
     struct list spare;             /* ended walks whose arenas are warm */
     unsigned walk_count, spare_count;
-    int64_t primed_ms; /* when the root was last primed, or tried to be */
+    size_t walk_memory; /* octets that walks in flight hold */
+    int64_t primed_ms;  /* when the root was last primed, or tried to be */
 };
 
 struct budget {
@@ -75,6 +77,7 @@ struct walk {
     struct list requests, ready, attempts, all;
     struct arena arena;
     struct trace trace;
+    size_t memory; /* of both, as counted in the worker */
     struct wheel_timer deadline;
     struct budget used;
     struct iter *top;
@@ -214,6 +217,8 @@ struct walk *walk_new(struct resolver_worker *w, const uint8_t *qname, uint16_t 
 void walk_end(struct walk *k);
 /* Without telling anybody. */
 void walk_drop(struct walk *k);
+/* Counts what it holds now. */
+void walk_account(struct walk *k);
 void walk_prime(struct resolver_worker *w);
 
 /* iterate.c */

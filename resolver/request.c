@@ -59,9 +59,22 @@ static struct walk *spare_or_new(struct resolver_worker *w)
     return k;
 }
 
+void walk_account(struct walk *k)
+{
+    size_t now = k->arena.used + k->trace.cap;
+    k->w->walk_memory += now - k->memory;
+    k->memory = now;
+}
+
+static bool is_full(const struct resolver_worker *w)
+{
+    return w->walk_count >= WORKER_WALKS || w->walk_memory >= WORKER_MEMORY;
+}
+
 static void walk_release(struct walk *k)
 {
     struct resolver_worker *w = k->w;
+    w->walk_memory -= k->memory;
     list_remove(&k->link);
     list_remove(&k->bucket);
     w->walk_count--;
@@ -79,7 +92,7 @@ static void walk_release(struct walk *k)
 
 struct walk *walk_new(struct resolver_worker *w, const uint8_t *qname, uint16_t qtype)
 {
-    struct walk *k = w->walk_count < WORKER_WALKS ? spare_or_new(w) : NULL;
+    struct walk *k = is_full(w) ? NULL : spare_or_new(w);
     if (!k)
         return NULL;
     k->w = w;
@@ -248,7 +261,7 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
         *req = q;
         return 0;
     }
-    bool full = w->walk_count >= WORKER_WALKS;
+    bool full = is_full(w);
     k = walk_new(w, ask->qname, ask->qtype);
     if (!k) {
         free(q);

@@ -44,4 +44,8 @@ int server_reload(struct server *s, server_reloaded *done, void *arg);
 /* One line per listener with its roles and port, then zones: what is said at start. */
 void server_print_status(struct server *s, FILE *out);
 
+/* All counters, summed over the workers: {"waypost_NAME": number}. Any thread; NULL: out of memory.
+ */
+json_t *server_report_stats(struct server *s);
+
 #endif
