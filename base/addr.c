@@ -51,7 +51,7 @@ int addr_parse(struct addr *a, const char *text, uint16_t port)
     else
         return ERR_SYNTAX;
     a->port = port;
-    a->scope = (uint32_t)scope;
+    a->scope = a->family == 6 ? (uint32_t)scope : 0; /* as addr_of_sockaddr has it */
     return 0;
 }
 

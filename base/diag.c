@@ -46,11 +46,11 @@ void diag_add(struct diag_list *d, enum diag_level level, const struct diag_at *
         d->errors++;
     else if (level == DIAG_WARNING)
         d->warnings++;
-    if (d->kept >= DIAG_KEEP)
+    struct diag *e = d->kept < DIAG_KEEP ? calloc(1, sizeof *e) : NULL;
+    if (!e) {
+        d->hidden++;
         return;
-    struct diag *e = calloc(1, sizeof *e);
-    if (!e)
-        return; /* counted all the same */
+    }
     at = at ? at : &nowhere;
     e->level = level;
     e->line = at->line;
@@ -76,6 +76,7 @@ void diag_move(struct diag_list *d, struct diag_list *from)
 {
     d->errors += from->errors;
     d->warnings += from->warnings;
+    d->hidden += from->hidden;
     if (from->first) {
         if (d->last)
             d->last->next = from->first;
@@ -132,7 +133,7 @@ unsigned diag_print(const struct diag_list *d, FILE *out, int colour)
         else if (e->hint)
             fprintf(out, "      | %s\n", e->hint);
     }
-    if (d->errors + d->warnings > d->kept)
-        fprintf(out, "(%u more not shown)\n", d->errors + d->warnings - d->kept);
+    if (d->hidden)
+        fprintf(out, "(%u more not shown)\n", d->hidden);
     return d->errors;
 }

@@ -12,8 +12,8 @@ static const struct {
 
 static int err_row(int err)
 {
-    int n = -err;
-    return n > 0 && n < (int)(sizeof err_rows / sizeof *err_rows) && err_rows[n].name ? n : 0;
+    return err < 0 && err > -(int)(sizeof err_rows / sizeof *err_rows) && err_rows[-err].name ? -err
+                                                                                              : 0;
 }
 
 const char *err_name(int err)

@@ -33,6 +33,7 @@ struct diag {
 struct diag_list {
     struct diag *first, *last;
     unsigned kept;
+    unsigned hidden;           /* beyond DIAG_KEEP, or for which there was no memory */
     unsigned errors, warnings; /* all, also those not kept */
 };
 
