@@ -126,11 +126,11 @@ static bool read_args(struct trace_args *a, int argc, char **argv)
                                         {"--config", "-c", NULL, &a->config},
                                         {"--socket", "-s", NULL, &a->socket},
                                         {NULL, NULL, NULL, NULL}},
-                   a->last ? 1 : 2, argc, argv, &w))
+                   2, argc, argv, &w))
         return false;
     a->name = w.count ? w.at[0] : NULL;
     a->type = w.count > 1 ? w.at[1] : NULL;
-    if (a->name || a->last)
+    if (a->last ? w.count < 2 : w.count > 0)
         return true;
     fprintf(stderr, "usage: waypost %s\n", usage);
     return false;
@@ -160,19 +160,20 @@ static int trace_with(const struct trace_args *a, struct walk *w, const struct c
     return print_trace(a, w->json);
 }
 
-static int trace_cold(struct trace_args *a, struct walk *w)
+static int trace_cold(const struct trace_args *a, struct walk *w)
 {
     struct lab_descriptor lab;
+    const char *file = a->config;
     struct diag_list diags;
     struct config *c = NULL;
-    if (!a->config && lab_running(&lab)) {
+    if (!file && lab_running(&lab)) {
         fprintf(stderr, "(from the root of the running lab, %s)\n", lab.config);
-        a->config = lab.config;
+        file = lab.config;
     }
     log_set_level(LOG_LEVEL_WARNING);
     diag_init(&diags);
-    int err = a->config ? config_load(&c, a->config, &diags)
-                        : config_load_mem(&c, "built-in configuration", "", 0, &diags);
+    int err = file ? config_load(&c, file, &diags)
+                   : config_load_mem(&c, "built-in configuration", "", 0, &diags);
     bool config_bad = err != 0;
     err = err ? err : trace_with(a, w, c, &diags);
     diag_print(&diags, stderr, isatty(STDERR_FILENO));

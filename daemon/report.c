@@ -220,7 +220,7 @@ struct trace_copies {
 static void copy_trace(void *arg, const struct recorder_entry *e)
 {
     struct trace_copies *c = arg;
-    if (c->count == c->cap)
+    if (!c->at || c->count == c->cap)
         return;
     struct trace_copy *t = &c->at[c->count++];
     t->e = *e;
@@ -261,9 +261,9 @@ json_t *server_report_traces(struct server *s, const uint8_t *qname, unsigned n)
         if (r)
             recorder_find(r, qname, n, copy_trace, &c);
     }
-    if (c.count)
-        qsort(c.at, c.count, sizeof *c.at, newest_first); /* stable enough: seconds */
-    for (unsigned i = 0; i < c.count; i++) {
+    if (c.at && c.count)
+        qsort(c.at, c.count, sizeof *c.at, newest_first);
+    for (unsigned i = 0; c.at && i < c.count; i++) {
         json_t *doc = i < n ? trace_document(&c.at[i]) : NULL;
         if (doc)
             json_array_append_new(list, doc);

@@ -416,7 +416,7 @@ int rdata_svcb_parse(struct scan *s, struct wcur *w)
     int err = 0;
     while (!err && !w->err && scan_token(s, &t))
         err = put_param(s, &t, first, w);
-    if (err || w->err)
+    if (err || w->err || !first)
         return err;
     const char *why = check_params(first, w->at);
     if (!why && lacks_alpn(first, w->at))

@@ -76,7 +76,7 @@ static int make_question(const char *name, const char *type, uint16_t flags, uin
     if (n < 0 || qtype < 0)
         return n < 0 ? n : ERR_SYNTAX;
     int err = rng_init(&rng);
-    if (err)
+    if (err < 0)
         return err;
     dns_writer_init(&w, q, cap);
     dns_writer_question(&w, qname, (uint16_t)qtype, DNS_CLASS_IN);

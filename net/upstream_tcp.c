@@ -34,7 +34,6 @@ static void conn_free(struct uconn *c)
     struct upstream *u = c->up;
     if (c->handles || c->writes)
         return;
-    u->conn_count--;
     free(c);
     upstream_release(u);
 }
@@ -58,6 +57,7 @@ static void conn_close(struct uconn *c)
     if (c->closing)
         return;
     c->closing = true;
+    c->up->conn_count--;
     list_remove(&c->link);
     uv_close((uv_handle_t *)&c->tcp, on_tcp_closed);
     uv_close((uv_handle_t *)&c->timer, on_timer_closed);
@@ -183,11 +183,24 @@ static struct uconn *conn_find(struct upstream *u, const struct addr *server)
     return NULL;
 }
 
+/* The connection that was without a question for longest makes room; false when all have one. */
+static bool make_room(struct upstream *u)
+{
+    for (struct list *l = u->conns.prev; l != &u->conns; l = l->prev) {
+        struct uconn *c = container_of(l, struct uconn, link);
+        if (c->connected && list_is_empty(&c->open)) {
+            conn_close(c);
+            return true;
+        }
+    }
+    return false;
+}
+
 static int conn_open(struct upstream *u, const struct addr *server, struct uconn **out)
 {
     struct sockaddr_storage ss;
     const struct addr *source = &u->options.source[server->family == 6];
-    if (u->conn_count >= u->options.connections)
+    if (u->conn_count >= u->options.connections && !make_room(u))
         return ERR_LIMIT;
     struct uconn *c = calloc(1, sizeof *c);
     if (!c)
@@ -195,7 +208,7 @@ static int conn_open(struct upstream *u, const struct addr *server, struct uconn
     c->up = u;
     c->server = *server;
     list_init(&c->open);
-    list_push(&u->conns, &c->link);
+    list_push_front(&u->conns, &c->link);
     uv_tcp_init(u->loop, &c->tcp);
     uv_timer_init(u->loop, &c->timer);
     c->handles = 2;
@@ -232,6 +245,8 @@ int uconn_send(struct upstream *u, struct transport_attempt *a)
         return ERR_NOMEM;
     e->conn = c;
     a->reused = c->used;
+    list_remove(&c->link); /* the one used last comes first */
+    list_push_front(&u->conns, &c->link);
     if (c->connected)
         uv_timer_stop(&c->timer);
     stat_inc(u->stats, NET_UP_TCP_SENT);

@@ -37,9 +37,8 @@ static bool is_current(const struct attempt *a)
 static void on_event(struct transport_attempt *t, enum transport_event ev, const uint8_t *packet,
                      size_t len, int err);
 
-static void on_timer(struct wheel_timer *timer)
+static void give_up(struct attempt *a)
 {
-    struct attempt *a = container_of(timer, struct attempt, timer);
     struct iter *it = a->iter;
     struct walk *k = it->walk;
     bool current = is_current(a);
@@ -64,6 +63,15 @@ static void on_timer(struct wheel_timer *timer)
         iter_wake(it, ITER_SELECT);
         walk_run(k);
     }
+}
+
+static void on_timer(struct wheel_timer *timer)
+{
+    struct attempt *a = container_of(timer, struct attempt, timer);
+    struct resolver_worker *w = a->iter->walk->w;
+    struct addr server = a->t.server;
+    give_up(a);
+    nap_wake(w, &server);
 }
 
 /* Header, question in its own case pattern, OPT. */
@@ -126,6 +134,7 @@ static void note_sent(struct attempt *a, const struct cut_addr *to, uint32_t tim
               (unsigned)a->edns);
 }
 
+/* ERR_BUSY: no socket or connection is free. ERR_REFUSED: this server is not to be asked now. */
 static int launch(struct iter *it, struct cut_addr *to, enum net_proto proto, bool plain)
 {
     struct walk *k = it->walk;
@@ -154,7 +163,7 @@ static int launch(struct iter *it, struct cut_addr *to, enum net_proto proto, bo
     if (!a->t.len)
         return ERR_SPACE;
     if (!tcp && servers_send(r->servers, &to->addr, now, &a->ticket))
-        return ERR_BUSY;
+        return ERR_REFUSED; /* its window is full, or its breaker is open */
     int err = k->w->transport->send(k->w->transport, &a->t);
     if (err) {
         servers_drop(r->servers, &to->addr, &a->ticket);
@@ -305,10 +314,15 @@ static void on_event(struct transport_attempt *t, enum transport_event ev, const
                      size_t len, int err)
 {
     struct attempt *a = container_of(t, struct attempt, t);
-    if (ev == TRANSPORT_MISMATCH)
+    struct resolver_worker *w = a->iter->walk->w;
+    struct addr server = t->server;
+    if (ev == TRANSPORT_MISMATCH) {
         on_mismatch(a, packet, len);
-    else if (ev == TRANSPORT_FAILED)
+        return;
+    }
+    if (ev == TRANSPORT_FAILED)
         on_failed(a, err);
     else
         on_reply(a, packet, len);
+    nap_wake(w, &server);
 }

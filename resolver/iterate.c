@@ -71,16 +71,6 @@ bool iter_add(struct dns_rrset *sets, unsigned *count, unsigned cap, const struc
     return true;
 }
 
-/* Full windows were waited for. */
-static void on_nap(struct wheel_timer *t)
-{
-    struct iter *it = container_of(t, struct iter, nap);
-    if (it->state == ITER_WAIT && !it->pending) {
-        iter_wake(it, ITER_SELECT);
-        walk_run(it->walk);
-    }
-}
-
 struct iter *iter_new(struct walk *k, struct iter *parent, const uint8_t *qname, uint16_t qtype,
                       const char *reason)
 {
@@ -99,7 +89,7 @@ struct iter *iter_new(struct walk *k, struct iter *parent, const uint8_t *qname,
     it->last = CLASS_COUNT;
     list_init(&it->ready);
     list_push(&k->all, &it->all);
-    wheel_timer_init(&it->nap, on_nap);
+    nap_init(it);
     trace_add(&k->trace, TRACE_SUB, parent ? parent->id : 0, walk_us(k), it->id, it->depth, reason,
               qname, (unsigned)qtype);
     iter_wake(it, ITER_LOCAL);
@@ -143,7 +133,7 @@ static void iter_drive(struct iter *it)
         next = iter_steps[it->state].run(it);
     }
     if (next == ITER_DONE) {
-        wheel_disarm(k->w->wheel, &it->nap);
+        nap_end(it);
         it->ended = true;
         tell_parent(it);
     }

@@ -61,6 +61,7 @@ struct resolver_worker {
     struct list ended;             /* answered; their memory goes with the next turn */
     struct list table[WALK_TABLE]; /* by question */
     struct list spare;             /* ended walks whose arenas are warm */
+    struct list queue;             /* iters that wait for room in a window */
     unsigned walk_count, spare_count;
     size_t walk_memory; /* octets that walks in flight hold */
     int64_t primed_ms;  /* when the root was last primed, or tried to be */
@@ -171,7 +172,9 @@ struct iter {
     unsigned question; /* serial: replies to older ones are only samples */
     unsigned hop;
     unsigned pending;       /* attempts of this question whose timer runs */
-    struct wheel_timer nap; /* all windows are full: look again soon */
+    struct wheel_timer nap; /* all windows are full: look again soon, */
+    struct list queued;     /* or when a question leaves one: oldest first */
+    enum iter_state after_nap;
     unsigned naps;
     /* The choice of select for send. */
     struct cut_addr *target;
@@ -240,6 +243,14 @@ bool iter_add(struct dns_rrset *sets, unsigned *count, unsigned cap, const struc
 void join_mark(struct iter *it);
 void join_leave(struct walk *k, bool through);
 void join_drain(struct resolver_worker *w);
+
+/* nap.c */
+void nap_init(struct iter *it);
+/* False: it has waited long enough. */
+bool nap_begin(struct iter *it, enum iter_state then);
+void nap_end(struct iter *it);
+/* A question to it is over: those who wait for room in its window go on. */
+void nap_wake(struct resolver_worker *w, const struct addr *server);
 
 /* cut.c */
 void cut_find(struct iter *it, const uint8_t *name);

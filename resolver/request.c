@@ -139,7 +139,7 @@ static void stop_all(struct walk *k, bool through)
 {
     attempts_cancel(k);
     LIST_FOR (l, &k->all)
-        wheel_disarm(k->w->wheel, &container_of(l, struct iter, all)->nap);
+        nap_end(container_of(l, struct iter, all));
     wheel_disarm(k->w->wheel, &k->deadline);
     list_remove(&k->bucket);
     join_leave(k, through);

@@ -151,6 +151,7 @@ int resolver_worker_new(struct resolver_worker **out, struct resolver *r, struct
     list_init(&w->walks);
     list_init(&w->ended);
     list_init(&w->spare);
+    list_init(&w->queue);
     for (unsigned i = 0; i < WALK_TABLE; i++)
         list_init(&w->table[i]);
     *out = w;

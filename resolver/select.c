@@ -8,8 +8,6 @@
 
 #define NEAR_US    10000
 #define EXPLORE_IN 25
-#define NAP_MS     20
-#define NAPS_MAX   100
 #define PARALLEL   2 /* name servers looked up at once */
 
 struct choice {
@@ -237,10 +235,8 @@ enum iter_next step_select(struct iter *it)
     busy = c.busy;
     if (it->children || (!busy && look_up_servers(it)))
         return iter_goto(it, ITER_WAIT);
-    if (busy && it->naps++ < NAPS_MAX) {
-        wheel_arm(it->walk->w->wheel, &it->nap, resolver_now_ms(it->walk->w->r) + NAP_MS);
+    if (busy && nap_begin(it, ITER_SELECT))
         return iter_goto(it, ITER_WAIT);
-    }
     choose(it, true, &c);
     if (c.best) {
         c.why = "dead, none better";
@@ -254,7 +250,9 @@ enum iter_next step_select(struct iter *it)
 enum iter_next step_send(struct iter *it)
 {
     int err = attempt_start(it, it->target, it->proto, it->plain);
-    if (!err)
+    if (err != ERR_BUSY)
+        nap_end(it);
+    if (!err || (err == ERR_BUSY && nap_begin(it, ITER_SEND)))
         return iter_goto(it, ITER_WAIT);
     if (err == ERR_LIMIT)
         return iter_fail(it, DNS_EDE_OTHER, NULL);

@@ -1,5 +1,8 @@
 /* Epochs: a timeout belongs to the running epoch when its question left before the epoch began.
- * Many questions lost at the same moment are one event: one doubling, one halving. */
+ * Many questions lost at the same moment are one event: one doubling, one halving.
+ * The window is for congestion: a path that loses one question in a hundred is not congested, and a
+ * window cut for each of them would make clients wait for nothing. It is cut when more than one in
+ * eight was lost of late. */
 #include "resolver/servers.h"
 
 #include "base/err.h"
@@ -28,7 +31,7 @@ struct server {
     bool loss_seen; /* slow start is over */
     uint8_t epochs; /* with timeouts, since the last reply */
     uint8_t probes; /* unanswered since dead */
-    int64_t epoch_ms, last_ms, dead_until_ms, mismatch_ms;
+    int64_t epoch_ms, cut_ms, last_ms, dead_until_ms, mismatch_ms;
     int64_t edns_until_ms, case_until_ms;
     struct {
         uint64_t zone;
@@ -106,7 +109,7 @@ static struct server *take(struct servers *s, unsigned bucket, const struct addr
     e->used = true;
     e->window = e->window_left = SERVERS_WINDOW_START;
     e->last_ms = now_ms;
-    e->epoch_ms = INT64_MIN;
+    e->epoch_ms = e->cut_ms = INT64_MIN;
     e->mismatch_ms = INT64_MIN / 2;
     return e;
 }
@@ -271,6 +274,16 @@ static void die(struct server *e, int64_t now_ms)
     e->dead_until_ms = now_ms + (wait > SERVERS_DEAD_MAX_MS ? SERVERS_DEAD_MAX_MS : wait);
 }
 
+static void cut(struct server *e, const struct server_ticket *t, int64_t now_ms)
+{
+    if (t->sent_ms < e->cut_ms || e->loss <= SERVERS_LOSS_CUT)
+        return;
+    e->cut_ms = now_ms;
+    e->window = e->window / 2 < SERVERS_WINDOW_FLOOR ? SERVERS_WINDOW_FLOOR : e->window / 2;
+    e->window_left = e->window;
+    e->loss_seen = true;
+}
+
 void servers_timeout(struct servers *s, const struct addr *a, int64_t now_ms,
                      struct server_ticket *t)
 {
@@ -281,14 +294,12 @@ void servers_timeout(struct servers *s, const struct addr *a, int64_t now_ms,
         leave(e, t);
         e->loss += (65536 - e->loss) / 16;
         e->last_ms = now_ms;
+        cut(e, t, now_ms);
         if (t->sent_ms >= e->epoch_ms) { /* left after the last backoff: a new epoch */
             e->epoch_ms = now_ms;
             uint32_t doubled = clamp_rto((uint64_t)t->rto_ms * 2);
             if (doubled > e->backoff_ms)
                 e->backoff_ms = doubled;
-            e->window = e->window / 2 < SERVERS_WINDOW_FLOOR ? SERVERS_WINDOW_FLOOR : e->window / 2;
-            e->window_left = e->window;
-            e->loss_seen = true;
             if (e->epochs < 255)
                 e->epochs++;
             if (e->epochs >= SERVERS_DEAD_EPOCHS)

@@ -59,7 +59,7 @@ static bool marks_read(struct marks *m, const struct resolver_result *res)
 
 static void add_span(struct trace_path *p, struct trace_span s, uint32_t not_before)
 {
-    struct trace_span *last = p->count ? &p->spans[p->count - 1] : NULL;
+    struct trace_span *last = p->spans && p->count ? &p->spans[p->count - 1] : NULL;
     s.from_us = s.from_us < not_before ? not_before : s.from_us;
     if (s.to_us <= s.from_us)
         return;
@@ -67,7 +67,7 @@ static void add_span(struct trace_path *p, struct trace_span s, uint32_t not_bef
         last->to_us = s.to_us;
         return;
     }
-    if (p->count == p->cap) {
+    if (!p->spans || p->count == p->cap) {
         unsigned cap = p->cap ? p->cap * 2 : 32;
         struct trace_span *grown = realloc(p->spans, cap * sizeof *grown);
         if (!grown)

@@ -33,7 +33,7 @@
 size_t __sanitizer_get_current_allocated_bytes(void);
 #define RSS_SLACK (400L << 20) /* freed memory waits in quarantine */
 #else
-#define RSS_SLACK (48L << 20)
+#define RSS_SLACK (CACHE_BYTES + (128L << 20)) /* what walks in flight may hold at once */
 #endif
 
 /* Octets in use on the heap: what is freed does not count, whatever the allocator keeps of it. */

@@ -575,14 +575,26 @@ static void tcp_limit(void **state)
     o.connections = 1;
     struct fixture *f = fixture_open(&o);
     struct ask k[2];
+    uint8_t bytes[64];
     uint16_t port[2] = {0, 0};
     int one = loopback_bind(IP, SOCK_STREAM, &port[0]),
         two = loopback_bind(IP, SOCK_STREAM, &port[1]);
     ask(f, &k[0], NET_PROTO_TCP, port[0], 1);
     assert_int_equal(ask_port(f, &k[1], NET_PROTO_TCP, port[1], 2), ERR_LIMIT);
     ask(f, &k[1], NET_PROTO_TCP, port[0], 3); /* shares the open one */
-    f->t->cancel(f->t, &k[0].a);
     f->t->cancel(f->t, &k[1].a);
+    int fd = server_accept(f, one);
+    server_read(f, fd, &k[0]);
+    loopback_send(fd, bytes, framed(&k[0], bytes));
+    until_over(f, &k[0], "served", 0);
+    ask(f, &k[1], NET_PROTO_TCP, port[1], 4); /* one without a question makes room */
+    int fd2 = server_accept(f, two);
+    server_read(f, fd2, &k[1]);
+    loopback_send(fd2, bytes, framed(&k[1], bytes));
+    until_over(f, &k[1], "in the place of the idle one", 0);
+    assert_true(loopback_ended(&f->loop, fd));
+    close(fd);
+    close(fd2);
     close(one);
     close(two);
     fixture_close(f);

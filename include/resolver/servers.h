@@ -19,9 +19,10 @@
 #define SERVERS_WINDOW_START   16
 #define SERVERS_WINDOW_FLOOR   2
 #define SERVERS_WINDOW_CEIL    1024
-#define SERVERS_DEAD_EPOCHS    3      /* epochs in a row without a reply: dead */
-#define SERVERS_DEAD_MAX_MS    300000 /* RFC 9520: five minutes is the top of failure memory */
-#define SERVERS_FACT_MS        300000 /* EDNS and case facts */
+#define SERVERS_LOSS_CUT       (65536 / 8) /* the window is cut above it; moving average */
+#define SERVERS_DEAD_EPOCHS    3           /* epochs in a row without a reply: dead */
+#define SERVERS_DEAD_MAX_MS    300000      /* RFC 9520: five minutes is the top of failure memory */
+#define SERVERS_FACT_MS        300000      /* EDNS and case facts */
 #define SERVERS_LAME_MS        60000
 
 struct servers;
