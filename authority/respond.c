@@ -352,10 +352,10 @@ static enum authority_result follow(struct respond *r, enum outcome *last)
             r->out->rcode = DNS_RCODE_SERVFAIL;
             return AUTHORITY_DONE;
         }
-        if (!next) {
-            dns_name_lower(r->out->alias_target, r->name);
+        r->out->is_alias = true;
+        dns_name_lower(r->out->target, r->name);
+        if (!next)
             return AUTHORITY_LEAVES;
-        }
         if (links == CHAIN_MAX)
             return AUTHORITY_DONE; /* what there is so far; the client goes on */
         r->zone = next;
@@ -388,8 +388,7 @@ enum authority_result authority_respond(const struct authority_ask *ask, struct 
     const struct zone *zone = find_zone(ask, q->qname, &failed);
     struct respond r;
     out->rcode = DNS_RCODE_NOERROR;
-    out->is_referral = false;
-    out->alias_target[0] = 0;
+    out->is_alias = out->is_referral = false;
     if ((!zone && !failed) || (q->qclass != DNS_CLASS_IN && q->qclass != DNS_CLASS_ANY))
         return AUTHORITY_NOT_OURS;
     r.ask = ask;

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "dns/cookie.h"
+#include "own_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,8 @@ struct route_wait {
     uint8_t proto;
     uint8_t roles;
     struct dns_query query; /* its packet is the copy below */
+    size_t own_len;         /* of the part that our own zones gave, which follows the packet */
+    const uint8_t *own;
     uint8_t packet[];
 };
 
@@ -216,10 +219,13 @@ static void on_resolved(void *arg, const struct resolver_result *res)
         for (unsigned i = 0; i < res->ede_count && e.present; i++)
             e.ede[e.ede_count++] = res->ede[i];
         size_t limit = client_limit(&wait->query, wait->proto, cap);
-        size_t len = resolver_write(res, &wait->query, &e, limit, &r->writer, buf);
+        size_t len = wait->own_len ? own_write(wait->own, wait->own_len, res, &wait->query, &e,
+                                               limit, &r->writer, buf)
+                                   : resolver_write(res, &wait->query, &e, limit, &r->writer, buf);
         net_reply(&wait->ticket, buf, len);
         count_rcode(r, res->rcode, len > 2 && buf[2] & 2);
-        keep_answer(r, wait, res, buf);
+        if (!wait->own_len) /* the answers in tier one are the same on all listeners */
+            keep_answer(r, wait, res, buf);
     } else {
         net_forget(&wait->ticket);
     }
@@ -232,15 +238,22 @@ static void on_resolved(void *arg, const struct resolver_result *res)
 }
 
 static enum handler_result answer_resolved(struct route *r, struct net_query *nq,
-                                           const struct dns_query *q)
+                                           const struct dns_query *q,
+                                           const struct authority_out *own)
 {
-    struct route_wait *wait = r->pending < r->pending_max ? malloc(sizeof *wait + nq->len) : NULL;
+    size_t own_len = own ? own->len : 0;
+    struct route_wait *wait =
+        r->pending < r->pending_max ? malloc(sizeof *wait + nq->len + own_len) : NULL;
     if (!wait) {
         stat_inc(r->stats, ROUTE_OVERLOAD);
         return answer_error(r, nq, q, DNS_RCODE_SERVFAIL, DNS_FLAG_RA, DNS_EDE_OTHER,
                             "too many queries in flight");
     }
     memcpy(wait->packet, nq->packet, nq->len);
+    if (own)
+        memcpy(wait->packet + nq->len, nq->out, own_len);
+    wait->own = wait->packet + nq->len;
+    wait->own_len = own_len;
     wait->route = r;
     wait->client = nq->client;
     wait->proto = (uint8_t)nq->proto;
@@ -248,12 +261,16 @@ static enum handler_result answer_resolved(struct route *r, struct net_query *nq
     net_ticket_take(nq, &wait->ticket);
     r->pending++;
     stat_inc(r->stats, ROUTE_RESOLVED);
-    struct resolver_ask ask = {.qname = wait->query.qname,
+    bool referral = own && own->is_referral;
+    struct resolver_ask ask = {.qname = own && own->is_alias ? own->target : wait->query.qname,
                                .qtype = q->qtype,
                                .qclass = q->qclass,
                                .flags = q->flags,
                                .dnssec_ok = q->edns.dnssec_ok,
-                               .trace = true};
+                               .trace = true,
+                               .referral = referral ? wait->own : NULL,
+                               .referral_len = own_len,
+                               .view = (uint8_t)nq->listener_id};
     struct request *req = NULL;
     int err = resolver_ask(r->resolver, &ask, on_resolved, wait, &req);
     if (!err)
@@ -270,7 +287,7 @@ static enum handler_result answer_resolved(struct route *r, struct net_query *nq
 
 static enum handler_result answer_authority(struct route *r, struct net_query *nq,
                                             const struct dns_query *q, bool recursive,
-                                            bool *routed_on)
+                                            struct authority_out *out, bool *routed_on)
 {
     struct edns e = answer_edns(r, q, &nq->client, nq->proto);
     struct authority_ask ask = {.db = r->snap->zones,
@@ -280,17 +297,16 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
                                 .limit = client_limit(q, nq->proto, nq->out_cap),
                                 .minimal = r->snap->minimal_auth,
                                 .recursion_available = recursive};
-    struct authority_out out;
-    enum authority_result res = authority_respond(&ask, &r->writer, nq->out, &out);
+    enum authority_result res = authority_respond(&ask, &r->writer, nq->out, out);
     /* On a listener with both roles the resolver completes what leaves our zones, when it may be
      * asked. */
     *routed_on = res == AUTHORITY_NOT_OURS ||
-                 (res == AUTHORITY_LEAVES && recursive && q->flags & DNS_FLAG_RD);
+                 (res == AUTHORITY_LEAVES && recursive && q->flags & DNS_FLAG_RD && !out->tc);
     if (*routed_on)
         return HANDLER_DROP;
     stat_inc(r->stats, ROUTE_AUTHORITY);
-    count_rcode(r, out.rcode, out.tc);
-    nq->out_len = out.len;
+    count_rcode(r, out->rcode, out->tc);
+    nq->out_len = out->len;
     return HANDLER_ANSWERED;
 }
 
@@ -305,9 +321,13 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
     bool recursive = l->roles & ROLE_RESOLVER && net_acl_allows(&l->allow, &nq->client);
     if (l->roles & ROLE_AUTHORITY) {
         bool routed_on;
-        enum handler_result res = answer_authority(r, nq, q, recursive, &routed_on);
+        struct authority_out own;
+        own.len = 0;
+        enum handler_result res = answer_authority(r, nq, q, recursive, &own, &routed_on);
         if (!routed_on)
             return res;
+        if (own.len)
+            return answer_resolved(r, nq, q, &own);
     }
     if (!(l->roles & ROLE_RESOLVER))
         return answer_refused(r, nq, q, "not one of our zones");
@@ -317,7 +337,7 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
         return answer_refused(r, nq, q, "not a type that can be resolved");
     if (answer_cached(r, nq, q))
         return HANDLER_ANSWERED;
-    return answer_resolved(r, nq, q);
+    return answer_resolved(r, nq, q, NULL);
 }
 
 static enum handler_result route_answer(struct handler *h, struct net_query *nq)

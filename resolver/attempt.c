@@ -80,7 +80,7 @@ static uint16_t build(struct iter *it, uint8_t *p, bool mix, bool edns)
     struct resolver_worker *w = it->walk->w;
     struct wcur c = wcur_of(p, PACKET_MAX);
     wcur_u16(&c, rng_u16(w->rng));
-    wcur_u16(&c, it->cut.plane ? DNS_FLAG_RD : 0);
+    wcur_u16(&c, plane_is_forward(it->cut.plane) ? DNS_FLAG_RD : 0);
     wcur_u16(&c, 1);
     wcur_u16(&c, 0);
     wcur_u16(&c, 0);

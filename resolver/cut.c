@@ -113,6 +113,45 @@ static void from_forward(struct iter *it, uint8_t plane)
             add_addr(it, NULL, &f->servers[i], "forward"); /* named by the operator: any address */
 }
 
+bool cut_start(struct walk *k, const struct resolver_ask *ask)
+{
+    struct dns_msg *m = ARENA_NEW(&k->arena, struct dns_msg);
+    uint8_t *copy = arena_dup(&k->arena, ask->referral, ask->referral_len);
+    if (!m || !copy || dns_msg_parse(m, copy, ask->referral_len, &k->arena, REPLY_RRS_MAX))
+        return false;
+    for (unsigned i = 0; i < m->rr_count && !k->start; i++) {
+        const struct dns_rr *rr = &m->rrs[i];
+        if (rr->section != DNS_SECTION_AUTHORITY || rr->type != DNS_TYPE_NS ||
+            !dns_name_is_sub(k->qname, rr->owner))
+            continue;
+        k->start = m;
+        k->start_zone = rr->owner;
+        k->plane = (uint8_t)(PLANE_VIEW + ask->view);
+    }
+    return k->start != NULL;
+}
+
+/* The operator's own zone names these servers: any address. */
+static void from_start(struct iter *it, uint8_t plane)
+{
+    const struct dns_msg *m = it->walk->start;
+    const struct resolver_options *o = &it->walk->w->r->o;
+    cut_begin(it, it->walk->start_zone, "our zone", plane);
+    for (unsigned i = 0; i < m->rr_count; i++) {
+        const struct dns_rr *rr = &m->rrs[i];
+        if (rr->section == DNS_SECTION_AUTHORITY && rr->type == DNS_TYPE_NS) {
+            it->cut.ttl = rr->ttl;
+            cut_add_ns(it, rr->rdata);
+        }
+        bool v4 = rr->type == DNS_TYPE_A && rr->rdlen == 4 && o->use_ipv4,
+             v6 = rr->type == DNS_TYPE_AAAA && rr->rdlen == 16 && o->use_ipv6;
+        if (rr->section != DNS_SECTION_ADDITIONAL || !(v4 || v6))
+            continue;
+        struct addr a = addr_of_bytes(rr->rdata, rr->rdlen, o->upstream_port);
+        add_addr(it, rr->owner, &a, "glue");
+    }
+}
+
 static bool is_useful(const struct cut *c)
 {
     if (c->addr_count)
@@ -123,15 +162,15 @@ static bool is_useful(const struct cut *c)
     return false;
 }
 
-static bool from_cache(struct iter *it, const uint8_t *name)
+static bool from_cache(struct iter *it, const uint8_t *name, uint8_t plane)
 {
     struct resolver *r = it->walk->w->r;
     struct cache_entry e;
     for (;;) {
         memset(&e, 0, sizeof e);
-        if (!cache_cut(r->cache, name, 0, resolver_now_s(r), &it->walk->arena, &e))
+        if (!cache_cut(r->cache, name, plane, resolver_now_s(r), &it->walk->arena, &e))
             return false;
-        cut_begin(it, e.set.owner, "cache", 0);
+        cut_begin(it, e.set.owner, "cache", plane);
         it->cut.ttl = e.ttl_left;
         DNS_RR_FOR (rd, &e.set)
             cut_add_ns(it, rd.at);
@@ -150,9 +189,13 @@ static bool from_cache(struct iter *it, const uint8_t *name)
 void cut_find(struct iter *it, const uint8_t *name)
 {
     uint8_t plane = store_plane(it, name);
-    if (plane)
+    if (plane_is_forward(plane))
         from_forward(it, plane);
-    else if (!from_cache(it, name))
+    else if (from_cache(it, name, plane))
+        ;
+    else if (plane)
+        from_start(it, plane);
+    else
         from_hints(it);
     trace_add(&it->walk->trace, TRACE_CUT, it->id, walk_us(it->walk), it->cut.zone, it->cut.source,
               (unsigned)it->cut.ttl, it->cut.ns_count, it->cut.addr_count);

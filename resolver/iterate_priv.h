@@ -35,6 +35,9 @@
 #define WORKER_WALKS    4096         /* in flight, */
 #define WORKER_MEMORY   (128u << 20) /* and octets they hold: no new one above either */
 #define WALK_TABLE      1024
+/* Planes of names that never mix: 0 the world's, then forward zones, then below our own zones. */
+#define FORWARD_MAX (255 - RESOLVER_VIEWS)
+#define PLANE_VIEW  (FORWARD_MAX + 1)
 
 struct local;
 
@@ -85,7 +88,10 @@ struct walk {
     int64_t started_us;
     uint16_t qtype;
     uint8_t qname[DNS_NAME_MAX];
-    bool cache_only; /* asked without RD */
+    uint8_t plane;               /* below our own zone's cut, or 0 */
+    const uint8_t *start_zone;   /* that cut, */
+    const struct dns_msg *start; /* and its referral */
+    bool cache_only;             /* asked without RD */
     bool running;
     bool keep; /* goes on without a client (priming) */
     struct coalesce_seat seat;
@@ -123,9 +129,9 @@ struct cut_addr {
 };
 struct cut {
     const uint8_t *zone;
-    const char *source; /* hints, cache, referral, forward */
+    const char *source; /* hints, cache, referral, forward, our zone */
     uint32_t ttl;
-    uint8_t plane; /* 0, or 1 + index of the forward zone */
+    uint8_t plane; /* 0, 1 + index of the forward zone, PLANE_VIEW + view */
     unsigned ns_count, addr_count, serial;
     unsigned names_asked; /* at this cut */
     struct cut_ns ns[CUT_NS_MAX];
@@ -217,6 +223,8 @@ int64_t resolver_now_s(const struct resolver *r);  /* of cache expiry */
 
 /* request.c */
 struct walk *walk_new(struct resolver_worker *w, const uint8_t *qname, uint16_t qtype);
+/* It begins at a referral of our own. False: that says nothing. */
+bool cut_start(struct walk *k, const struct resolver_ask *ask);
 void walk_end(struct walk *k);
 /* Without telling anybody. */
 void walk_drop(struct walk *k);
@@ -277,6 +285,10 @@ void store_failure(struct iter *it);
 bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                struct cache_entry *e);
 uint8_t store_plane(const struct iter *it, const uint8_t *name);
+static inline bool plane_is_forward(uint8_t plane)
+{
+    return plane && plane < PLANE_VIEW;
+}
 
 /* Steps: step_cache.c (local, cache, cut), join.c, select.c, attempt.c (send, wait), step_reply.c,
  * step_answer.c */

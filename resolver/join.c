@@ -9,12 +9,13 @@
 #define WAITS_MAX 4 /* leaders that may give up under us */
 
 /* The key is name and type: DO is always set upstream and CD changes nothing before validation, so
- * one result serves every client; the plane follows from the name. */
+ * one result serves every client; the plane follows from the name. What starts at a zone of our own
+ * is not shared. */
 enum iter_next step_join(struct iter *it)
 {
     struct walk *k = it->walk;
     struct resolver_worker *w = k->w;
-    if (it->parent || k->seat.role != COALESCE_NONE)
+    if (it->parent || k->seat.role != COALESCE_NONE || k->plane)
         return iter_goto(it, ITER_CUT);
     switch (coalesce_enter(w->r->coalesce, &k->seat, !k->alone)) {
     case COALESCE_WAITS:
@@ -32,7 +33,7 @@ enum iter_next step_join(struct iter *it)
 void join_mark(struct iter *it)
 {
     struct walk *k = it->walk;
-    if (!it->parent && k->seat.role == COALESCE_NONE && !k->cache_only)
+    if (!it->parent && k->seat.role == COALESCE_NONE && !k->cache_only && !k->plane)
         coalesce_mark(k->w->r->coalesce, &k->seat, &k->w->inbox, it->qname, it->qtype);
 }
 

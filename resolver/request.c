@@ -14,12 +14,13 @@ static uint64_t key_of(const struct resolver_worker *w, const uint8_t *qname, ui
     return hash_mix(dns_name_hash(qname, w->r->seed) ^ qtype) % WALK_TABLE;
 }
 
-static struct walk *find_walk(struct resolver_worker *w, const uint8_t *qname, uint16_t qtype)
+static struct walk *find_walk(struct resolver_worker *w, const uint8_t *qname, uint16_t qtype,
+                              uint8_t plane)
 {
     struct list *bucket = &w->table[key_of(w, qname, qtype)];
     LIST_FOR (l, bucket) {
         struct walk *k = container_of(l, struct walk, bucket);
-        if (k->qtype == qtype && dns_name_equal(k->qname, qname))
+        if (k->qtype == qtype && k->plane == plane && dns_name_equal(k->qname, qname))
             return k;
     }
     return NULL;
@@ -207,7 +208,7 @@ void walk_end(struct walk *k)
 
 void walk_prime(struct resolver_worker *w)
 {
-    if (find_walk(w, dns_name_root, DNS_TYPE_NS))
+    if (find_walk(w, dns_name_root, DNS_TYPE_NS, 0))
         return;
     struct walk *k = walk_new(w, dns_name_root, DNS_TYPE_NS);
     if (!k)
@@ -255,7 +256,8 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
     q->arg = arg;
     q->started_us = clock_mono_us(w->r->clock);
     list_init(&q->link);
-    struct walk *k = rd ? find_walk(w, ask->qname, ask->qtype) : NULL;
+    uint8_t plane = ask->referral ? (uint8_t)(PLANE_VIEW + ask->view) : 0;
+    struct walk *k = rd ? find_walk(w, ask->qname, ask->qtype, plane) : NULL;
     if (k) {
         join(k, q);
         *req = q;
@@ -267,6 +269,11 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
         free(q);
         stat_inc(w->stats, STAT_REJECTED);
         return full ? ERR_LIMIT : ERR_NOMEM;
+    }
+    if (ask->referral && !cut_start(k, ask)) {
+        walk_drop(k);
+        free(q);
+        return ERR_INVALID;
     }
     k->cache_only = !rd;
     q->walk = k;

@@ -87,8 +87,7 @@ int resolver_new(struct resolver **out, const struct resolver_options *o, const 
         rng_fini(&rng);
         err = hints_read(&r->hints, o->hints_text, d);
     }
-    /* planes are a byte: 255 forward zones */
-    if (!err && o->forward_count > 255)
+    if (!err && o->forward_count > FORWARD_MAX)
         err = ERR_LIMIT;
     if (!err)
         err = copy_forward(r);

@@ -12,7 +12,9 @@ enum iter_next step_local(struct iter *it)
 {
     struct walk *k = it->walk;
     struct local_answer l;
-    if (!local_find(k->w->r->local, it->name, it->qtype, &k->arena, &l))
+    /* Our own zone says what is below it, whatever else is said of the name. */
+    if (store_plane(it, it->name) >= PLANE_VIEW ||
+        !local_find(k->w->r->local, it->name, it->qtype, &k->arena, &l))
         return iter_goto(it, ITER_CACHE);
     trace_add(&k->trace, TRACE_LOCAL, it->id, walk_us(k), it->name, l.action);
     it->rcode = l.rcode;
@@ -140,7 +142,7 @@ enum iter_next step_cut(struct iter *it)
     if (it->qtype == DNS_TYPE_DS && *name && !store_plane(it, name))
         name = dns_name_parent(name);
     cut_find(it, name);
-    minimise_init(&it->min, o->qname_minimisation && !it->cut.plane);
+    minimise_init(&it->min, o->qname_minimisation && !plane_is_forward(it->cut.plane));
     it->sent_name = NULL;
     int64_t now = resolver_now_ms(w->r);
     if (o->priming && !strcmp(it->cut.source, "hints") && !it->walk->keep &&

@@ -76,7 +76,7 @@ enum iter_next step_classify(struct iter *it)
                                .zone = it->cut.zone,
                                .qname = it->sent_name,
                                .qtype = it->sent_type,
-                               .forwarded = it->cut.plane != 0,
+                               .forwarded = plane_is_forward(it->cut.plane),
                                .udp = it->from->t.proto == NET_PROTO_UDP});
     stat_inc(k->w->stats, STAT_CLASS_FIRST + it->class);
     trace_add(&k->trace, TRACE_CLASS, it->id, walk_us(k), it->hop, class_name(it->class),
@@ -117,7 +117,7 @@ enum iter_next step_lame(struct iter *it)
     case CLASS_UPWARD:
     case CLASS_LOOPING:
     case CLASS_REFUSED: /* for this zone; a server may serve others well */
-        if (!it->cut.plane)
+        if (!plane_is_forward(it->cut.plane))
             servers_note(r->servers, &to->addr, SERVER_LAME, it->cut.zone, resolver_now_ms(r));
         break;
     default:
@@ -206,7 +206,7 @@ enum iter_next step_referral(struct iter *it)
     }
     /* Glue is judged by the zone that was asked, so the old cut's zone stays until it is taken. */
     const uint8_t *parent = it->cut.zone;
-    cut_begin(it, parent, "referral", 0);
+    cut_begin(it, parent, "referral", it->cut.plane);
     take_servers(it, &ns);
     take_glue(it);
     it->cut.zone = ns.owner;

@@ -20,6 +20,10 @@ uint8_t store_plane(const struct iter *it, const uint8_t *name)
             labels = n;
         }
     }
+    const struct walk *k = it->walk;
+    if (k->plane && dns_name_is_sub(name, k->start_zone) &&
+        (!best || labels < dns_name_labels(k->start_zone)))
+        return k->plane;
     return (uint8_t)best;
 }
 

@@ -13,9 +13,9 @@ enum authority_result {
     AUTHORITY_NOT_OURS, /* no enclosing zone on this listener: nothing was written (route on, or
                            REFUSED) */
     AUTHORITY_DONE,     /* out holds the answer */
-    AUTHORITY_LEAVES,   /* out holds the answer as it is, but it ends in an alias out of our zones
-                           (target) or in a   referral: a listener with both roles and RD=1 may have
-                           it   completed by the resolver */
+    AUTHORITY_LEAVES, /* out holds the answer as it is, but it ends in an alias out of our zones or
+                         in a referral: a listener with both roles and RD=1 may have it completed
+                         by the resolver */
 };
 
 struct authority_ask {
@@ -33,9 +33,9 @@ struct authority_out {
     size_t len;
     uint16_t rcode;
     bool aa, tc;
-    bool is_referral;
-    uint8_t alias_target[255]; /* LEAVES by alias: the name that is left (lower case); else
-                                  alias_target[0] == 0 and is_referral */
+    bool is_alias;    /* LEAVES: one alias at least was followed, to target */
+    bool is_referral; /* LEAVES: what comes last is a referral; else the target is not ours */
+    uint8_t target[DNS_NAME_MAX]; /* lower case, when is_alias */
 };
 
 enum authority_result authority_respond(const struct authority_ask *ask, struct dns_writer *scratch,

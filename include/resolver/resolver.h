@@ -106,7 +106,14 @@ struct resolver_ask {
     uint16_t flags; /* RD, CD as asked */
     bool dnssec_ok;
     bool trace; /* keep the recorder's events for resolver_result.trace */
+    /* A referral out of a zone of our own, as a message (copied): the walk begins there, and what
+     * lies below the cut is kept apart from what the world says of it, by view (a listener's
+     * number). NULL: none. */
+    const uint8_t *referral;
+    size_t referral_len;
+    uint8_t view; /* below RESOLVER_VIEWS */
 };
+#define RESOLVER_VIEWS 64
 
 struct resolver_result {
     uint16_t rcode;
@@ -124,8 +131,8 @@ struct resolver_result {
 /* Called exactly once; what it borrows is gone when it returns. */
 typedef void resolver_done(void *arg, const struct resolver_result *res);
 /* May call done before it returns when cache or local data answer (res->from_cache); then *req is
- * NULL. Otherwise *req can be cancelled. 0; ERR_NOMEM or ERR_LIMIT (too many in flight): done is
- * not called. */
+ * NULL. Otherwise *req can be cancelled. 0; ERR_NOMEM, ERR_LIMIT (too many in flight) or
+ * ERR_INVALID (the referral says nothing of the name): done is not called. */
 int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, resolver_done *done,
                  void *arg, struct request **req);
 /* done is not called any more. */
