@@ -104,6 +104,8 @@ const char *config_type_name(const struct config_option *o)
         return "duration";
     case CONFIG_SIZE:
         return "size";
+    case CONFIG_PERCENT:
+        return "percentage";
     case CONFIG_ADDRESS:
         return o->many ? "list of addresses" : "address";
     case CONFIG_PREFIX:
@@ -182,7 +184,14 @@ static int parse_int(const char *text, int64_t *v)
     return parse_unit(text, none, v);
 }
 
-/* NULL when the text suits the row, else what was expected. *number gets INT, DURATION and SIZE. */
+static int parse_percent(const char *text, int64_t *v)
+{
+    static const struct unit units[] = {{"%", 1}, {NULL, 0}};
+    return parse_unit(text, units, v);
+}
+
+/* NULL when the text suits the row, else what was expected. *number gets INT, DURATION, SIZE and
+ * PERCENT. */
 static const char *value_wrong(const struct config_option *o, const char *text, int64_t *number)
 {
     struct addr a;
@@ -199,6 +208,8 @@ static const char *value_wrong(const struct config_option *o, const char *text, 
                    : NULL;
     case CONFIG_SIZE:
         return config_parse_size(text, number) ? "a size with its unit: 512B, 64K, 256M, 4G" : NULL;
+    case CONFIG_PERCENT:
+        return parse_percent(text, number) ? "a percentage with its sign: 10%" : NULL;
     case CONFIG_ADDRESS:
         return addr_parse_port(&a, text, 0) ? "an IPv4 or IPv6 address" : NULL;
     case CONFIG_PREFIX:

@@ -37,6 +37,10 @@
     {                                                    \
         p, CONFIG_SIZE, false, false, d, lo, hi, NULL, h \
     }
+#define PERCENT(p, d, lo, hi, h)                            \
+    {                                                       \
+        p, CONFIG_PERCENT, false, false, d, lo, hi, NULL, h \
+    }
 #define ADDRESS_REQ(p, h)                                   \
     {                                                       \
         p, CONFIG_ADDRESS, false, true, NULL, 0, 0, NULL, h \
@@ -107,7 +111,6 @@ const struct config_option config_options[] = {
     TEXT("resolver.root-hints", "builtin",
          "The word builtin, or a file with the root's NS and addresses."),
     BOOL("resolver.priming", "yes", "Ask a root server for the root's NS set at start."),
-    UNBUILT("resolver.prefetch", "Refreshing popular entries before they expire."),
     BOOL("resolver.qname-minimisation", "yes",
          "Show each server no more of the name than it needs (RFC 9156)."),
     BOOL("resolver.case-randomisation", "yes", "Mixed case in questions against forged replies."),
@@ -120,10 +123,13 @@ const struct config_option config_options[] = {
     BOOL("resolver.ask-private", "no", "Servers on private addresses may be asked."),
     INT("resolver.upstream-port", "53", 1, 65535, "Port that servers are asked on."),
     ADDRESSES("resolver.source", false, "Source addresses of upstream queries, one per family."),
-    UNBUILT("resolver.responses", "Minimal or full responses; today none has additional data."),
+    CHOICE("resolver.responses", "minimal", "minimal|full",
+           "Full: with the NS set and the addresses that the cache knows beside the answer."),
     MAPS("resolver.cache", "The two tiers of the cache."),
     SIZE("resolver.cache.size", "64M", 1 << 20, 1024 * GIB, "Hard bound over both tiers."),
     BOOL("resolver.cache.wall-clock", "no", "Let TTLs follow the wall clock, also when it jumps."),
+    PERCENT("resolver.cache.prefetch", "10%", 0, 90,
+            "An entry in use is asked for again when so much of its TTL is left; 0%: never."),
     MAPS("resolver.cache.ttl", "Clamps."),
     DURATION("resolver.cache.ttl.min", "0s", 0, DAY_MS, "Shorter TTLs are kept this long."),
     DURATION("resolver.cache.ttl.max", "1d", 1000, 7 * DAY_MS, "Longer TTLs are cut to this."),

@@ -13,9 +13,10 @@ void config_print_option(const struct config_option *o, FILE *out)
         fprintf(out, "    one of: %s\n", o->choices);
     if (o->min || o->max)
         fprintf(out, "    range: %lld to %lld%s\n", (long long)o->min, (long long)o->max,
-                o->type == CONFIG_DURATION ? " ms"
-                : o->type == CONFIG_SIZE   ? " bytes"
-                                           : "");
+                o->type == CONFIG_DURATION  ? " ms"
+                : o->type == CONFIG_SIZE    ? " bytes"
+                : o->type == CONFIG_PERCENT ? "%"
+                                            : "");
 }
 
 static void schema_text(FILE *out, const char *s)
@@ -39,8 +40,9 @@ static bool is_direct_child(const char *path, const char *parent)
 
 static void schema_value(FILE *out, const struct config_option *o)
 {
-    static const char *const patterns[] = {
-        [CONFIG_DURATION] = "^[0-9]+(ms|s|m|h|d)$", [CONFIG_SIZE] = "^[0-9]+[BKMG]$"};
+    static const char *const patterns[] = {[CONFIG_DURATION] = "^[0-9]+(ms|s|m|h|d)$",
+                                           [CONFIG_SIZE] = "^[0-9]+[BKMG]$",
+                                           [CONFIG_PERCENT] = "^[0-9]+%$"};
     if (o->type == CONFIG_BOOL) {
         fputs("{\"enum\":[true,false,\"yes\",\"no\",\"on\",\"off\"]}", out);
     } else if (o->type == CONFIG_INT) {
@@ -51,7 +53,7 @@ static void schema_value(FILE *out, const struct config_option *o)
         for (const char *p = o->choices; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
             fprintf(out, "%s\"%.*s\"", p == o->choices ? "" : ",", (int)strcspn(p, "|"), p);
         fputs("]}", out);
-    } else if (o->type == CONFIG_DURATION || o->type == CONFIG_SIZE) {
+    } else if (o->type == CONFIG_DURATION || o->type == CONFIG_SIZE || o->type == CONFIG_PERCENT) {
         fprintf(out, "{\"type\":\"string\",\"pattern\":\"%s\"}", patterns[o->type]);
     } else if (o->type == CONFIG_UNBUILT) {
         fputs("false", out);

@@ -167,6 +167,8 @@ int engine_init(struct engine *e, const struct config *c, struct diag_list *diag
     o->use_ipv6 = config_bool(c, NULL, "resolver.ipv6");
     o->ask_loopback = config_bool(c, NULL, "resolver.ask-loopback");
     o->ask_private = config_bool(c, NULL, "resolver.ask-private");
+    o->refresh_percent = (unsigned)config_int(c, NULL, "resolver.cache.prefetch");
+    o->full_responses = !strcmp(config_text(c, NULL, "resolver.responses"), "full");
     o->upstream_port = (uint16_t)config_int(c, NULL, "resolver.upstream-port");
     o->limits.total = (uint16_t)config_int(c, NULL, "resolver.limits.work-per-query");
     o->limits.query_ms = (uint32_t)config_int(c, NULL, "resolver.limits.query-time");

@@ -28,6 +28,7 @@ struct route_wait {
     uint8_t proto;
     uint8_t roles;
     struct dns_query query; /* its packet is the copy below */
+    bool refresh;           /* nobody waits: for the answer cache alone */
     size_t own_len;         /* of the part that our own zones gave, which follows the packet */
     const uint8_t *own;
     uint8_t packet[];
@@ -167,12 +168,13 @@ static struct answers_key cache_key(const struct dns_query *q)
                                                   (q->flags & DNS_FLAG_CD ? ANSWERS_CD : 0))};
 }
 
-static bool answer_cached(struct route *r, struct net_query *nq, const struct dns_query *q)
+static bool answer_cached(struct route *r, struct net_query *nq, const struct dns_query *q,
+                          bool *refresh)
 {
     struct answers_key k = cache_key(q);
     size_t limit = client_limit(q, nq->proto, nq->out_cap);
-    size_t len =
-        answers_get(r->answers, &k, answers_hash(r->answers, &k), r->now_s, q, nq->out, limit);
+    size_t len = answers_get(r->answers, &k, answers_hash(r->answers, &k), r->now_s, q, nq->out,
+                             limit, refresh);
     if (!len)
         return false;
     if (q->edns.present && (q->edns.cookie_len || q->edns.nsid || q->edns.keepalive)) {
@@ -206,29 +208,34 @@ static void keep_answer(struct route *r, const struct route_wait *wait,
     answers_put(r->answers, &k, r->now_s, ttl, buf, len);
 }
 
+/* What goes back to the client, and into tier one. */
+static void reply(struct route_wait *wait, const struct resolver_result *res, uint8_t *buf,
+                  size_t cap)
+{
+    struct route *r = wait->route;
+    const struct dns_query *q = &wait->query;
+    struct edns e = answer_edns(r, q, &wait->client, wait->proto);
+    size_t limit = client_limit(q, wait->proto, cap);
+    size_t len = wait->own_len
+                     ? own_write(wait->own, wait->own_len, res, q, &e, limit, &r->writer, buf)
+                     : resolver_write(res, q, &e, limit, &r->writer, buf);
+    net_reply(&wait->ticket, buf, len);
+    count_rcode(r, res->rcode, len > 2 && buf[2] & 2);
+}
+
 static void on_resolved(void *arg, const struct resolver_result *res)
 {
     struct route_wait *wait = arg;
     struct route *r = wait->route;
-    static const size_t cap = ROUTE_TCP_SIZE;
-    uint8_t *buf = malloc(cap);
+    uint8_t *buf = malloc(ROUTE_TCP_SIZE);
     r->pending--;
     r->handler.batch_begin(&r->handler);
-    if (buf) {
-        struct edns e = answer_edns(r, &wait->query, &wait->client, wait->proto);
-        for (unsigned i = 0; i < res->ede_count && e.present; i++)
-            e.ede[e.ede_count++] = res->ede[i];
-        size_t limit = client_limit(&wait->query, wait->proto, cap);
-        size_t len = wait->own_len ? own_write(wait->own, wait->own_len, res, &wait->query, &e,
-                                               limit, &r->writer, buf)
-                                   : resolver_write(res, &wait->query, &e, limit, &r->writer, buf);
-        net_reply(&wait->ticket, buf, len);
-        count_rcode(r, res->rcode, len > 2 && buf[2] & 2);
-        if (!wait->own_len) /* the answers in tier one are the same on all listeners */
-            keep_answer(r, wait, res, buf);
-    } else {
+    if (buf && !wait->refresh)
+        reply(wait, res, buf, ROUTE_TCP_SIZE);
+    else if (!wait->refresh)
         net_forget(&wait->ticket);
-    }
+    if (buf && !wait->own_len) /* the answers in tier one are the same on all listeners */
+        keep_answer(r, wait, res, buf);
     if (r->recorder && res->trace)
         recorder_put(r->recorder, clock_wall_s(r->clock), wait->query.qname, wait->query.qtype,
                      res->rcode, res->took_us, res->trace, res->trace_len);
@@ -237,52 +244,83 @@ static void on_resolved(void *arg, const struct resolver_result *res)
     free(wait);
 }
 
-static enum handler_result answer_resolved(struct route *r, struct net_query *nq,
-                                           const struct dns_query *q,
-                                           const struct authority_out *own)
+/* NULL: out of memory. own: the part that our zones gave lies in nq->out. */
+static struct route_wait *wait_new(struct route *r, const struct net_query *nq,
+                                   const struct authority_out *own)
 {
     size_t own_len = own ? own->len : 0;
-    struct route_wait *wait =
-        r->pending < r->pending_max ? malloc(sizeof *wait + nq->len + own_len) : NULL;
-    if (!wait) {
-        stat_inc(r->stats, ROUTE_OVERLOAD);
-        return answer_error(r, nq, q, DNS_RCODE_SERVFAIL, DNS_FLAG_RA, DNS_EDE_OTHER,
-                            "too many queries in flight");
-    }
+    struct route_wait *wait = malloc(sizeof *wait + nq->len + own_len);
+    if (!wait)
+        return NULL;
     memcpy(wait->packet, nq->packet, nq->len);
     if (own)
         memcpy(wait->packet + nq->len, nq->out, own_len);
     wait->own = wait->packet + nq->len;
     wait->own_len = own_len;
+    wait->refresh = false;
     wait->route = r;
     wait->client = nq->client;
     wait->proto = (uint8_t)nq->proto;
     dns_query_parse(&wait->query, wait->packet, nq->len);
-    net_ticket_take(nq, &wait->ticket);
-    r->pending++;
-    stat_inc(r->stats, ROUTE_RESOLVED);
-    bool referral = own && own->is_referral;
-    struct resolver_ask ask = {.qname = own && own->is_alias ? own->target : wait->query.qname,
+    return wait;
+}
+
+/* As resolver_ask: the wait may be gone when it returns 0. */
+static int wait_ask(struct route_wait *wait, const struct authority_out *own, unsigned listener)
+{
+    const struct dns_query *q = &wait->query;
+    struct route *r = wait->route;
+    struct resolver_ask ask = {.qname = own && own->is_alias ? own->target : q->qname,
                                .qtype = q->qtype,
                                .qclass = q->qclass,
                                .flags = q->flags,
                                .dnssec_ok = q->edns.dnssec_ok,
                                .trace = true,
-                               .referral = referral ? wait->own : NULL,
-                               .referral_len = own_len,
-                               .view = (uint8_t)nq->listener_id};
+                               .refresh = wait->refresh,
+                               .referral = own && own->is_referral ? wait->own : NULL,
+                               .referral_len = wait->own_len,
+                               .view = (uint8_t)listener};
     struct request *req = NULL;
+    r->pending++;
     int err = resolver_ask(r->resolver, &ask, on_resolved, wait, &req);
-    if (!err)
+    r->pending -= err != 0;
+    return err;
+}
+
+static enum handler_result answer_resolved(struct route *r, struct net_query *nq,
+                                           const struct dns_query *q,
+                                           const struct authority_out *own)
+{
+    struct route_wait *wait = r->pending < r->pending_max ? wait_new(r, nq, own) : NULL;
+    if (!wait) {
+        stat_inc(r->stats, ROUTE_OVERLOAD);
+        return answer_error(r, nq, q, DNS_RCODE_SERVFAIL, DNS_FLAG_RA, DNS_EDE_OTHER,
+                            "too many queries in flight");
+    }
+    net_ticket_take(nq, &wait->ticket);
+    stat_inc(r->stats, ROUTE_RESOLVED);
+    if (!wait_ask(wait, own, nq->listener_id))
         return HANDLER_KEPT;
     stat_inc(r->stats, ROUTE_OVERLOAD);
     uint8_t buf[1024];
     size_t len =
         dns_write_error(&wait->query, buf, sizeof buf, DNS_FLAG_RA, DNS_RCODE_SERVFAIL, NULL);
     net_reply(&wait->ticket, buf, len);
-    r->pending--;
     free(wait);
     return HANDLER_KEPT;
+}
+
+/* Before it expires, and without making anybody wait; clients in need of the resolver come first.
+ */
+static void refresh_answer(struct route *r, const struct net_query *nq)
+{
+    struct route_wait *wait = r->pending < r->pending_max / 2 ? wait_new(r, nq, NULL) : NULL;
+    if (!wait)
+        return;
+    wait->refresh = true;
+    stat_inc(r->stats, ROUTE_REFRESHED);
+    if (wait_ask(wait, NULL, 0))
+        free(wait);
 }
 
 static enum handler_result answer_authority(struct route *r, struct net_query *nq,
@@ -335,9 +373,12 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
         return answer_refused(r, nq, q, "recursion is not allowed for this client");
     if (q->qtype == DNS_TYPE_AXFR || q->qtype == DNS_TYPE_IXFR || q->qtype == DNS_TYPE_OPT)
         return answer_refused(r, nq, q, "not a type that can be resolved");
-    if (answer_cached(r, nq, q))
-        return HANDLER_ANSWERED;
-    return answer_resolved(r, nq, q, NULL);
+    bool refresh = false;
+    if (!answer_cached(r, nq, q, &refresh))
+        return answer_resolved(r, nq, q, NULL);
+    if (refresh)
+        refresh_answer(r, nq);
+    return HANDLER_ANSWERED;
 }
 
 static enum handler_result route_answer(struct handler *h, struct net_query *nq)

@@ -127,6 +127,8 @@ static int make_engine(struct server *s, struct diag_list *diags)
     if (!any_resolver(server_snapshot(s)))
         return answers_new(&s->shared.answers, ANSWERS_BYTES_MIN, seed);
     err = answers_new(&s->shared.answers, s->engine.answers_bytes, seed);
+    if (!err)
+        answers_refresh_below(s->shared.answers, s->engine.options.refresh_percent);
     return err ? err
                : resolver_new(&s->shared.resolver, &s->engine.options, s->shared.clock, diags);
 }

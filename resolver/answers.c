@@ -28,6 +28,7 @@ enum {
     WORD_OFFSETS = 5,
 
     BUCKET_WAYS = 7,
+    CLAIM = 16,
     READ_TRIES = 4,
     TTLS_MAX = 384, /* 4096 octets / 11 per record, rounded up to words of four */
     SHARDS_MAX = 32,
@@ -40,7 +41,7 @@ enum {
 
 struct bucket {
     _Atomic uint32_t version; /* odd while a writer is inside */
-    _Atomic uint32_t visited; /* one bit per way, set by readers */
+    _Atomic uint32_t visited; /* by readers: a bit per way, and one (<< CLAIM) for a refresh */
     struct {
         _Atomic uint32_t tag;
         _Atomic slab_ref ref;
@@ -57,6 +58,7 @@ struct shard {
 struct answers {
     uint64_t seed, limit;
     uint32_t bucket_mask; /* per shard */
+    unsigned refresh_percent;
     uint32_t shard_mask;
     uint8_t *map; /* buckets of all shards, then pages of all shards */
     size_t map_size;
@@ -139,7 +141,12 @@ static bool way_visited(struct bucket *b, int way)
 
 static void way_unvisit(struct bucket *b, int way)
 {
-    atomic_fetch_and_explicit(&b->visited, ~(1u << way), memory_order_relaxed);
+    atomic_fetch_and_explicit(&b->visited, ~((1u | 1u << CLAIM) << way), memory_order_relaxed);
+}
+
+static void way_unclaim(struct bucket *b, int way)
+{
+    atomic_fetch_and_explicit(&b->visited, ~(1u << CLAIM << way), memory_order_relaxed);
 }
 
 static int way_of(struct bucket *b, slab_ref ref)
@@ -270,7 +277,9 @@ static void entry_link(const struct answers *t, struct shard *s, slab_ref ref, u
     slab_ref old = way_ref(b, way);
     bool same = old && slab_load(&s->slab, old, WORD_HASH) == hash;
     way_set(b, way, tag_of(hash), ref);
-    if (!same)
+    if (same)
+        way_unclaim(b, way);
+    else
         way_unvisit(b, way);
     if (old) {
         slab_give(&s->slab, old);
@@ -420,6 +429,11 @@ uint64_t answers_hash(const struct answers *t, const struct answers_key *k)
     return hash_mix(dns_name_hash(k->qname, t->seed) ^ rest << 20);
 }
 
+void answers_refresh_below(struct answers *t, unsigned percent)
+{
+    t->refresh_percent = percent;
+}
+
 void answers_prefetch(const struct answers *t, uint64_t hash)
 {
     const struct shard *s = &t->shards[hash >> 56 & t->shard_mask];
@@ -475,7 +489,7 @@ static void patch(uint8_t *out, const struct entry *e, const uint16_t *offsets, 
 }
 
 size_t answers_get(struct answers *t, const struct answers_key *k, uint64_t hash, int64_t now_s,
-                   const struct dns_query *q, uint8_t *out, size_t cap)
+                   const struct dns_query *q, uint8_t *out, size_t cap, bool *refresh)
 {
     const struct shard *s = shard_of(t, hash);
     struct bucket *b = bucket_of(t, s, hash);
@@ -493,9 +507,13 @@ size_t answers_get(struct answers *t, const struct answers_key *k, uint64_t hash
     if (!question_is(out, e.len, q->qname, q->qname_len, k->qtype) ||
         get_u16(out + DNS_HEADER_LEN + q->qname_len + 2) != q->qclass)
         return 0;
-    uint32_t mark = 1u << way;
-    if (!(atomic_load_explicit(&b->visited, memory_order_relaxed) & mark))
+    uint32_t mark = 1u << way, claim = mark << CLAIM,
+             marks = atomic_load_explicit(&b->visited, memory_order_relaxed);
+    if (!(marks & mark))
         atomic_fetch_or_explicit(&b->visited, mark, memory_order_relaxed);
+    else if (!(marks & claim) &&
+             (e.life_s - (uint64_t)age_s) * 100 < (uint64_t)e.life_s * t->refresh_percent)
+        *refresh = !(atomic_fetch_or_explicit(&b->visited, claim, memory_order_relaxed) & claim);
     patch(out, &e, offsets, (uint32_t)age_s, q);
     return e.len;
 }

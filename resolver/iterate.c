@@ -160,6 +160,8 @@ void walk_run(struct walk *k)
  * make a stranger's name fail. */
 enum iter_next step_finish(struct iter *it)
 {
+    if (!it->failed && !it->parent && it->walk->w->r->o.full_responses)
+        full_add(it);
     if (it->failed) {
         bool ours = it->parent && (it->looped || !it->fail || it->walk->ede_count);
         if (!it->from_memory && !ours)

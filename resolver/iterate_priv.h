@@ -92,6 +92,7 @@ struct walk {
     const uint8_t *start_zone;   /* that cut, */
     const struct dns_msg *start; /* and its referral */
     bool cache_only;             /* asked without RD */
+    bool refresh;                /* takes nothing of the answer from the cache that expires soon */
     bool running;
     bool keep; /* goes on without a client (priming) */
     struct coalesce_seat seat;
@@ -196,6 +197,8 @@ struct iter {
     unsigned answer_count;
     struct dns_rrset authority[8];
     unsigned authority_count;
+    struct dns_rrset *additional;
+    unsigned additional_count;
     const char *fail; /* why, for the extended error */
     uint16_t fail_code;
     enum reply_class last; /* useless reply, CLASS_COUNT: none */
@@ -276,6 +279,9 @@ int attempt_start(struct iter *it, struct cut_addr *to, enum net_proto proto, bo
 void attempts_cancel(struct walk *k);
 /* Where the address that gave the current reply stands in the cut. */
 struct cut_addr *attempt_target(struct iter *it, const struct attempt *a);
+
+/* full.c: beside the answer */
+void full_add(struct iter *it);
 
 /* store.c */
 void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,

@@ -178,6 +178,8 @@ void walk_end(struct walk *k)
                                   .answer_count = top->answer_count,
                                   .authority = top->authority,
                                   .authority_count = top->authority_count,
+                                  .additional = top->additional,
+                                  .additional_count = top->additional_count,
                                   .ede_count = k->ede_count,
                                   .from_cache = !k->attempts_made && !k->waits && !top->failed};
     memcpy(res.ede, k->ede, sizeof res.ede);
@@ -276,6 +278,7 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
         return ERR_INVALID;
     }
     k->cache_only = !rd;
+    k->refresh = rd && ask->refresh;
     q->walk = k;
     list_push(&k->requests, &q->link);
     if (rd)

@@ -39,6 +39,7 @@ void resolver_options_default(struct resolver_options *o)
         .use_ipv6 = true,
         .upstream_port = 53,
         .edns_size = 1232,
+        .refresh_percent = 10,
     };
 }
 

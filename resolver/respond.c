@@ -43,5 +43,7 @@ size_t resolver_write(const struct resolver_result *res, const struct dns_query 
         !write_sets(scratch, DNS_SECTION_ANSWER, res->answer, res->answer_count, q) ||
         !write_sets(scratch, DNS_SECTION_AUTHORITY, res->authority, res->authority_count, q))
         flags |= DNS_FLAG_TC;
+    else /* nobody needs it: no TC (RFC 2181 9) */
+        write_sets(scratch, DNS_SECTION_ADDITIONAL, res->additional, res->additional_count, q);
     return dns_writer_finish(scratch, q->id, flags, res->rcode, opt.present ? &opt : NULL, 0);
 }

@@ -34,6 +34,17 @@ static const char *kind_name(uint8_t kind)
     return kind < 6 ? names[kind] : "?";
 }
 
+/* A refresh is for the records that make the answer, not for those that lead to it. */
+static bool is_refreshed(const struct iter *it, uint8_t kind, const uint8_t *name,
+                         const struct cache_entry *e)
+{
+    if (!it->walk->refresh || it->parent || kind == CACHE_DELEGATION || kind == CACHE_GLUE ||
+        kind == CACHE_FAILURE || (kind == CACHE_DATA && !dns_name_equal(name, it->name)))
+        return false;
+    return (uint64_t)e->ttl_left * 100 <
+           (uint64_t)e->ttl_stored * it->walk->w->r->o.refresh_percent;
+}
+
 bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                struct cache_entry *e)
 {
@@ -42,6 +53,10 @@ bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type
         .name = name, .type = type, .kind = kind, .plane = store_plane(it, name)};
     memset(e, 0, sizeof *e);
     bool hit = cache_get(r->cache, &key, resolver_now_s(r), &it->walk->arena, e);
+    if (hit && is_refreshed(it, kind, name, e)) {
+        memset(e, 0, sizeof *e);
+        hit = false;
+    }
     if (hit)
         trace_add(&it->walk->trace, TRACE_PROBE, it->id, walk_us(it->walk), kind_name(kind), name,
                   (unsigned)type, "hit", (unsigned)e->ttl_left);

@@ -68,7 +68,8 @@ static size_t ask(struct answers *t, const struct answers_key *k, int64_t now_s,
                   size_t cap)
 {
     struct dns_query q = query_of(k->qname, k->qtype, 7, 0x0100);
-    return answers_get(t, k, answers_hash(t, k), now_s, &q, out, cap);
+    bool refresh;
+    return answers_get(t, k, answers_hash(t, k), now_s, &q, out, cap, &refresh);
 }
 
 static struct answers *table(uint64_t bytes)
@@ -101,7 +102,7 @@ static void test_patch(void **state)
     for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
         struct dns_query q = query_of(asked, 16, 0xbeef, rows[n].flags);
         q.edns.dnssec_ok = rows[n].dnssec_ok;
-        size_t got = answers_get(t, &k, answers_hash(t, &k), 1030, &q, out, sizeof out);
+        size_t got = answers_get(t, &k, answers_hash(t, &k), 1030, &q, out, sizeof out, NULL);
         if (got != len || get_u16(out) != 0xbeef || get_u16(out + 2) != rows[n].want)
             fail_msg("%s: length %zu flags %04x", rows[n].label, got, get_u16(out + 2));
         assert_memory_equal(out + 12, asked, dns_name_len(asked));
@@ -148,7 +149,44 @@ static void test_key(void **state)
     }
     struct dns_query q = query_of(name, 1, 1, 0);
     q.qclass = 3;
-    assert_int_equal(answers_get(t, &stored, answers_hash(t, &stored), 1000, &q, out, 4096), 0);
+    assert_int_equal(answers_get(t, &stored, answers_hash(t, &stored), 1000, &q, out, 4096, NULL),
+                     0);
+    answers_free(t);
+}
+
+/* One of those who hit it again in the last tenth of its life is told. */
+static void test_refresh(void **state)
+{
+    (void)state;
+    struct answers *t = table(4 * MIB);
+    uint8_t name[DNS_NAME_MAX], in[65535], out[4096];
+    wire_name(name, "www.example.");
+    size_t len = response(in, name, 1, 1, 1000, 4, 1, false);
+    struct answers_key k = {name, 1, 0, 0};
+    static const struct {
+        const char *label;
+        int64_t now_s;
+        bool put, told;
+    } rows[] = {
+        {"first hit", 1000, true, false},
+        {"early", 1089, false, false},
+        {"exactly a tenth left", 1090, false, false},
+        {"late", 1091, false, true},
+        {"somebody was told", 1092, false, false},
+        {"fresh again", 1093, true, false},
+        {"late again", 1184, false, true},
+    };
+    answers_refresh_below(t, 10);
+    for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
+        struct dns_query q = query_of(name, 1, 7, 0x0100);
+        bool told = false;
+        if (rows[n].put)
+            assert_int_equal(answers_put(t, &k, rows[n].now_s, 100, in, len), 0);
+        size_t got =
+            answers_get(t, &k, answers_hash(t, &k), rows[n].now_s, &q, out, sizeof out, &told);
+        if (got != len || told != rows[n].told)
+            fail_msg("%s: length %zu, told %d", rows[n].label, got, told);
+    }
     answers_free(t);
 }
 
@@ -447,10 +485,11 @@ static void test_race(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patch),      cmocka_unit_test(test_key),
-        cmocka_unit_test(test_put),        cmocka_unit_test(test_replace),
-        cmocka_unit_test(test_flush),      cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_sizes_move), cmocka_unit_test(test_race),
+        cmocka_unit_test(test_patch),   cmocka_unit_test(test_key),
+        cmocka_unit_test(test_put),     cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_refresh), cmocka_unit_test(test_flush),
+        cmocka_unit_test(test_flood),   cmocka_unit_test(test_sizes_move),
+        cmocka_unit_test(test_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

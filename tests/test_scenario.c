@@ -1,22 +1,24 @@
-/* Every tests/scenario/NN_name.txt is a story: servers, a question, and what must come of it.
- *
- *   title: TEXT                     said when it fails
- *   option NAME VALUE               of resolver_options (yes, no, a number)
+/* Every tests/scenario/NN_name.txt is a story: servers, a question, and what must come of it. */
+/* clang-format off
+ *   title: TEXT                          said when it fails
+ *   option NAME VALUE                    of resolver_options (yes, no, a number)
  *   forward ZONE ADDRESS...
  *   local NAME TYPE RDATA | local NAME nxdomain|nodata|refuse
- *   server ADDRESS [behaviour...]   dead udp-dead tcp-dead tcp-refused no-edns formerr-edns edns
- * close-idle truncate wrong-id lower no-aa garbage empty flat rcode=N delay=MS drop=N upward=NAME
- * zone NAME of the server above; then indented records: OWNER TTL TYPE RDATA extra indented records
- * put into every additional section ask NAME TYPE [norecurse]       several questions follow one
- * another expect rcode R | answer OWNER TTL TYPE RDATA | no-answer | authority OWNER TYPE | ede
- * CODE TEXT | queries N | tcp N | counter NAME N | at-least NAME N | cached yes|no | asked ADDRESS
- * N | trace TEXT | faster MS | done N | window ADDRESS N | asked-most ADDRESS N | asked-least
- * ADDRESS N burst N NAME TYPE               N questions at once, # in the name is the number;
- * `expect done` wait SECONDS                    time goes by hints ADDRESS                   of the
- * root
- *
- * The root's hints are 192.0.2.1 (a.root.) unless said otherwise. Counters are those of the whole
- * story. */
+ *   hints ADDRESS                        of the root, instead of 192.0.2.1 (a.root.)
+ *   server ADDRESS [behaviour...]        dead udp-dead tcp-dead tcp-refused no-edns formerr-edns edns
+ *                                        close-idle truncate wrong-id lower no-aa garbage empty flat
+ *                                        rcode=N delay=MS drop=N upward=NAME
+ *   zone NAME                            of the server above; then indented records:
+ *     OWNER TTL TYPE RDATA
+ *   extra                                indented records put into every additional section
+ *   ask NAME TYPE [norecurse|refresh]    several questions follow one another
+ *   burst N NAME TYPE                    N questions at once, # in the name is the number
+ *   wait SECONDS                         time goes by
+ *   expect rcode R | answer OWNER TTL TYPE RDATA | answers N | no-answer | authority OWNER TYPE |
+ *          additional OWNER TYPE | ede CODE TEXT | queries N | tcp N | counter NAME N |
+ *          at-least NAME N | cached yes|no | asked ADDRESS N | asked-most ADDRESS N |
+ *          asked-least ADDRESS N | trace TEXT | faster MS | done N | window ADDRESS N
+ * Counters are those of the whole story. clang-format on */
 /* folders: resolver net dns base */
 #include "fakenet.h"
 
@@ -64,9 +66,10 @@ struct story {
     /* The last result. */
     bool done, from_cache;
     uint16_t rcode;
-    unsigned answers, authorities, edes;
+    unsigned answers, authorities, additionals, edes;
     int64_t took_ms;
-    char answer[LINES_MAX][TEXT_MAX], authority[8][TEXT_MAX], ede[EDNS_EDE_MAX][256];
+    char answer[LINES_MAX][TEXT_MAX], authority[8][TEXT_MAX], additional[8][TEXT_MAX],
+        ede[EDNS_EDE_MAX][256];
     char *trace;
     unsigned failures;
 };
@@ -116,6 +119,7 @@ static void on_done(void *arg, const struct resolver_result *res)
     s->took_ms = res->took_us / 1000;
     s->answers = print_sets(res->answer, res->answer_count, s->answer, LINES_MAX);
     s->authorities = print_sets(res->authority, res->authority_count, s->authority, 8);
+    s->additionals = print_sets(res->additional, res->additional_count, s->additional, 8);
     s->edes = res->ede_count;
     for (unsigned i = 0; i < res->ede_count; i++)
         snprintf(s->ede[i], sizeof s->ede[i], "%u %.*s", res->ede[i].code, res->ede[i].text_len,
@@ -149,7 +153,8 @@ static void ask(struct story *s, char *rest)
     struct resolver_ask a = {.qname = qname,
                              .qtype = (uint16_t)dns_type_parse(type, strlen(type)),
                              .qclass = DNS_CLASS_IN,
-                             .flags = how ? 0 : DNS_FLAG_RD,
+                             .flags = how && !strcmp(how, "norecurse") ? 0 : DNS_FLAG_RD,
+                             .refresh = how && !strcmp(how, "refresh"),
                              .trace = true};
     s->done = false;
     if (resolver_ask(s->w, &a, on_done, s, &req))
@@ -213,6 +218,7 @@ static void set_option(struct story *s, char *rest)
         {"case_randomisation", &o->case_randomisation, NULL, NULL},
         {"priming", &o->priming, NULL, NULL},
         {"harden_glue", &o->harden_glue, NULL, NULL},
+        {"full_responses", &o->full_responses, NULL, NULL},
         {"special_zones", &o->special_zones, NULL, NULL},
         {"use_ipv4", &o->use_ipv4, NULL, NULL},
         {"use_ipv6", &o->use_ipv6, NULL, NULL},
@@ -396,18 +402,18 @@ static void expect_counter(struct story *s, const char *rest, bool at_least)
     complain(s, "no counter %s", name);
 }
 
-static void expect_authority(struct story *s, const char *rest)
+static void expect_beside(struct story *s, const char *rest, char lines[][TEXT_MAX], unsigned count)
 {
     char owner[256], type[32], start_of[300];
     sscanf(rest, "%255s %31s", owner, type);
-    for (unsigned i = 0; i < s->authorities; i++) {
+    for (unsigned i = 0; i < count; i++) {
         char o[256], t[32];
-        if (sscanf(s->authority[i], "%255s %*u %31s", o, t) == 2 && !strcasecmp(o, owner) &&
+        if (sscanf(lines[i], "%255s %*u %31s", o, t) == 2 && !strcasecmp(o, owner) &&
             !strcmp(t, type))
             return;
     }
     snprintf(start_of, sizeof start_of, "%s", rest);
-    complain(s, "no authority record %s", start_of);
+    complain(s, "no record %s beside the answer", start_of);
 }
 
 static void expect_window(struct story *s, const char *rest)
@@ -460,7 +466,9 @@ static void expect(struct story *s, char *rest)
     } else if (!strcmp(rest, "answers")) {
         expect_number(s, "answer records", s->answers, n);
     } else if (!strcmp(rest, "authority")) {
-        expect_authority(s, arg);
+        expect_beside(s, arg, s->authority, s->authorities);
+    } else if (!strcmp(rest, "additional")) {
+        expect_beside(s, arg, s->additional, s->additionals);
     } else if (!strcmp(rest, "ede")) {
         bool hit = false;
         for (unsigned i = 0; i < s->edes; i++)

@@ -24,6 +24,7 @@ enum config_type {
     CONFIG_INT,      /* a bare number */
     CONFIG_DURATION, /* milliseconds; written 300ms, 6s, 5m, 1h, 1d */
     CONFIG_SIZE,     /* bytes; written 512B, 64K, 256M, 4G */
+    CONFIG_PERCENT,  /* written 10% */
     CONFIG_ADDRESS,  /* IPv4 or IPv6, with or without port */
     CONFIG_PREFIX,   /* CIDR */
     CONFIG_CHOICE,   /* one of `choices`, split by | */

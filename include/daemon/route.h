@@ -13,20 +13,21 @@
 #include "resolver/recorder.h"
 #include "resolver/resolver.h"
 
-#define ROUTE_COUNTERS(X)                                                                      \
-    X(QUERIES, "route_queries_total", "Requests received on all listeners.")                   \
-    X(DROPPED, "route_dropped_total", "Requests that get no answer: too short, or responses.") \
-    X(FORMERR, "route_formerr_total", "Malformed requests.")                                   \
-    X(NOTIMP, "route_notimp_total", "Requests with an opcode that is not served.")             \
-    X(BADVERS, "route_badvers_total", "Requests with an EDNS version above 0.")                \
-    X(REFUSED, "route_refused_total", "Requests refused by role or access list.")              \
-    X(AUTHORITY, "route_authority_total", "Answers from our own zones.")                       \
-    X(CACHED, "route_cached_total", "Answers copied from the answer cache.")                   \
-    X(RESOLVED, "route_resolved_total", "Questions handed to the resolver.")                   \
-    X(OVERLOAD, "route_overload_total",                                                        \
-      "Questions answered SERVFAIL because too much is in flight.")                            \
-    X(SERVFAIL, "route_servfail_total", "SERVFAIL answers.")                                   \
-    X(NXDOMAIN, "route_nxdomain_total", "NXDOMAIN answers.")                                   \
+#define ROUTE_COUNTERS(X)                                                                       \
+    X(QUERIES, "route_queries_total", "Requests received on all listeners.")                    \
+    X(DROPPED, "route_dropped_total", "Requests that get no answer: too short, or responses.")  \
+    X(FORMERR, "route_formerr_total", "Malformed requests.")                                    \
+    X(NOTIMP, "route_notimp_total", "Requests with an opcode that is not served.")              \
+    X(BADVERS, "route_badvers_total", "Requests with an EDNS version above 0.")                 \
+    X(REFUSED, "route_refused_total", "Requests refused by role or access list.")               \
+    X(AUTHORITY, "route_authority_total", "Answers from our own zones.")                        \
+    X(CACHED, "route_cached_total", "Answers copied from the answer cache.")                    \
+    X(RESOLVED, "route_resolved_total", "Questions handed to the resolver.")                    \
+    X(REFRESHED, "route_refreshed_total", "Cached answers asked for again before they expire.") \
+    X(OVERLOAD, "route_overload_total",                                                         \
+      "Questions answered SERVFAIL because too much is in flight.")                             \
+    X(SERVFAIL, "route_servfail_total", "SERVFAIL answers.")                                    \
+    X(NXDOMAIN, "route_nxdomain_total", "NXDOMAIN answers.")                                    \
     X(TRUNCATED, "route_truncated_total", "Answers with TC set.")
 
 enum route_counter {

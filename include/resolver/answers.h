@@ -35,9 +35,13 @@ uint64_t answers_hash(const struct answers *t, const struct answers_key *k);
 void answers_prefetch(const struct answers *t, uint64_t hash);
 /* On a hit writes the response for q to out and returns its length: id, RD and CD bits and question
  * case as asked, AD only when q has AD or DO (RFC 6840 5.8), TTLs lowered by the entry's age, OPT
- * TTL field untouched. 0: miss, expired (any TTL at 0 left), or does not fit cap. */
+ * TTL field untouched. 0: miss, expired (any TTL at 0 left), or does not fit cap. *refresh is set
+ * for one of those who hit an entry more than once when less than the refresh share of its life is
+ * left; NULL will do when there is no such share. */
 size_t answers_get(struct answers *t, const struct answers_key *k, uint64_t hash, int64_t now_s,
-                   const struct dns_query *q, uint8_t *out, size_t cap);
+                   const struct dns_query *q, uint8_t *out, size_t cap, bool *refresh);
+/* percent of the life; 0, as at first: never. Before any thread reads. */
+void answers_refresh_below(struct answers *t, unsigned percent);
 /* Stores a finished response (question first, OPT last or none, no cookie or other per-client
  * option inside) for ttl_s seconds. Finds the TTL offsets itself. ERR_LIMIT: too long, TC set, or
  * ttl 0 (ttl_s or a record's; the lowest of all is the lifetime): not kept. ERR_MISMATCH: another

@@ -56,15 +56,17 @@ struct resolver_options {
     struct resolver_limits limits;
     uint64_t cache_bytes; /* both tiers together */
     uint32_t ttl_min_s, ttl_max_s, ttl_negative_max_s;
+    bool full_responses; /* with what the cache knows beside the answer */
     bool qname_minimisation, case_randomisation, priming, harden_glue, special_zones;
     bool use_ipv4, use_ipv6;
     bool ask_loopback,
         ask_private; /* addresses of the lab and of split networks are asked only when allowed */
     bool ttl_follows_wall; /* cache expiry by the wall clock (fakeable) instead of the monotonic one
                             */
-    uint16_t upstream_port; /* 53 */
-    uint16_t edns_size;     /* 1232 */
-    const char *hints_text; /* root hints as master file text; NULL: built in */
+    unsigned refresh_percent; /* of a TTL left: soon; 10 */
+    uint16_t upstream_port;   /* 53 */
+    uint16_t edns_size;       /* 1232 */
+    const char *hints_text;   /* root hints as master file text; NULL: built in */
     const struct resolver_forward *forward;
     unsigned forward_count;
     const struct resolver_local *local;
@@ -105,7 +107,8 @@ struct resolver_ask {
     uint16_t qtype, qclass;
     uint16_t flags; /* RD, CD as asked */
     bool dnssec_ok;
-    bool trace; /* keep the recorder's events for resolver_result.trace */
+    bool trace;   /* keep the recorder's events for resolver_result.trace */
+    bool refresh; /* what expires soon (refresh_percent) is asked for again */
     /* A referral out of a zone of our own, as a message (copied): the walk begins there, and what
      * lies below the cut is kept apart from what the world says of it, by view (a listener's
      * number). NULL: none. */
@@ -121,6 +124,8 @@ struct resolver_result {
     unsigned answer_count;
     const struct dns_rrset *authority; /* SOA of negative answers (with RRSIG/NSEC when stored) */
     unsigned authority_count;
+    const struct dns_rrset *additional; /* addresses of what the answer names (full responses) */
+    unsigned additional_count;
     struct edns_ede ede[EDNS_EDE_MAX];
     unsigned ede_count;
     bool from_cache;

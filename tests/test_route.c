@@ -1,13 +1,15 @@
-/* A listener with both roles: what leaves our own zones is completed by the resolver, after our own
- * part; without RD, or without the right to ask, it is answered as it is.
+/* Through a whole server. A listener with both roles: what leaves our own zones is completed by the
+ * resolver, after our own part; without RD, or without the right to ask, it is answered as it is.
  * The rest of the world is another listener of the same process. */
 /* folders: daemon config lab */
+#include "base/clock.h"
 #include "base/err.h"
 #include "dns/text.h"
 #include "dns/type.h"
 #include "lab/client.h"
 #include "live.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -169,8 +171,64 @@ static void completed(void **state)
     live_stop(&l);
 }
 
+static uint64_t count(struct live *l, const char *name)
+{
+    json_t *all = server_report_stats(l->server);
+    uint64_t n = (uint64_t)json_integer_value(json_object_get(all, name));
+    json_decref(all);
+    return n;
+}
+
+/* In the last nine tenths of its TTL an answer that is in use is asked for again, and nobody waits:
+ * each question is answered from the cache, and yet the world is asked a second time. */
+static void prefetched(void **state)
+{
+    (void)state;
+    struct live l;
+    struct addr server;
+    unsigned port = live_port();
+    live_init(&l);
+    live_file(&l, "root.zone",
+              "$ORIGIN .\n$TTL 20\n@ SOA ns.root. host. 1 3600 600 86400 300\n@ NS ns.root.\n"
+              "ns.root. A 127.0.0.2\nwww.world. A 192.0.2.81\n");
+    live_file(&l, "hints.zone", ". 3600 NS ns.root.\nns.root. 3600 A 127.0.0.2\n");
+    live_file(
+        &l, "conf.yaml",
+        "server: { workers: 1, log: error, drain: 0s, control: none }\n"
+        "listen:\n"
+        "  - { address: 127.0.0.1, port: %u, role: resolver }\n"
+        "  - { address: 127.0.0.2, port: %u, name: world, role: authority }\n"
+        "zones: [ { name: ., file: root.zone, on: [world] } ]\n"
+        "resolver: { root-hints: hints.zone, upstream-port: %u, ask-loopback: yes, priming: no,\n"
+        "            special-zones: no, qname-minimisation: no,\n"
+        "            cache: { prefetch: 90%% } }\n",
+        port, port, port);
+    live_start(&l);
+    assert_int_equal(addr_parse(&server, "127.0.0.1", (uint16_t)port), 0);
+    unsigned asked = 0;
+    for (int64_t end = clock_mono_ms(clock_system()) + 15000;
+         !count(&l, "waypost_route_refreshed_total") && clock_mono_ms(clock_system()) < end;
+         asked++) {
+        struct arena a;
+        struct lab_reply reply;
+        arena_init(&a, 0, 0);
+        assert_int_equal(lab_ask(&server, "www.world", "A", true, &a, &reply), 0);
+        assert_int_equal(reply.msg.rr_count, 1);
+        arena_fini(&a);
+        poll(NULL, 0, 50);
+    }
+    assert_int_equal(count(&l, "waypost_route_refreshed_total"), 1);
+    for (int64_t end = clock_mono_ms(clock_system()) + 5000;
+         count(&l, "waypost_route_authority_total") < 2 && clock_mono_ms(clock_system()) < end;)
+        poll(NULL, 0, 5);
+    assert_int_equal(count(&l, "waypost_route_authority_total"), 2);
+    assert_int_equal(count(&l, "waypost_route_resolved_total"), 1);
+    assert_int_equal(count(&l, "waypost_route_cached_total"), asked - 1);
+    live_stop(&l);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(completed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(completed), cmocka_unit_test(prefetched)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
