@@ -69,10 +69,15 @@ start_knotd() {
     {
         printf '%s\n' "server:" "  rundir: $out/$name" "  udp-workers: 1" "  tcp-workers: 1" "  background-workers: 1"
         for address in ${addresses//,/ }; do echo "  listen: $address@53"; done
-        printf '%s\n' "database:" "  storage: $out/$name" "log:" "  - target: stderr" "    any: warning" "zone:"
+        printf '%s\n' "database:" "  storage: $out/$name" "log:" "  - target: stderr" "    any: warning" \
+            "policy:" "  - id: nsec3" "    nsec3: on" "    nsec3-iterations: 0" "zone:"
         for zone in "$@"; do
             printf '  - domain: %s\n    file: %s\n' "$zone" "$(zone_file "$zone")"
             printf '    zonefile-sync: -1\n    journal-content: none\n'
+            case $zone in
+            signed.*) printf '    dnssec-signing: on\n' ;;
+            signed3.*) printf '    dnssec-signing: on\n    dnssec-policy: nsec3\n' ;;
+            esac
         done
     } >"$out/$name.conf"
     knotd -c "$out/$name.conf" >"$out/$name.log" 2>&1 &
@@ -88,16 +93,20 @@ while read -r name program addresses zones; do
 done <"$data/servers.txt"
 helper ready "$data/servers.txt" || { tail -n 5 "$out"/*.log; fail "a name server is not there"; }
 
-cat >"$out/waypost.yaml" <<END
-server: { workers: 2, control: none }
-listen:
-  - { address: 127.0.0.1, port: 5301, role: resolver }
-resolver:
-  allow: [127.0.0.0/8]
-END
-"$WAYPOST" run -c "$out/waypost.yaml" >"$out/waypost.log" 2>&1 &
-pids+=($!)
-waypost=$!
+# start_waypost PORT OPTION...
+start_waypost() {
+    {
+        printf '%s\n' "server: { workers: 2, control: none }" \
+            "listen: [{ address: 127.0.0.1, port: $1, role: resolver }]" "resolver:" "  allow: [127.0.0.0/8]"
+        [ $# = 1 ] || printf '  %s\n' "${@:2}"
+    } >"$out/waypost-$1.yaml"
+    "$WAYPOST" run -c "$out/waypost-$1.yaml" >"$out/waypost-$1.log" 2>&1 &
+    pids+=($!)
+    waypost+=($!)
+}
+waypost=()
+start_waypost 5301
+start_waypost 5303 "qname-minimisation: no" "case-randomisation: no" "priming: no"
 # Through a pipe, because a confined unbound (AppArmor) may not read files here.
 unbound -d -p -c <(cat <<END
 server:
@@ -118,14 +127,16 @@ remote-control:
 END
 ) >"$out/unbound.log" 2>&1 &
 pids+=($!)
-for _ in $(seq 100); do
-    grep -q ready "$out/waypost.log" && grep -q 'start of service' "$out/unbound.log" && break
-    sleep 0.1
+for log in "$out"/waypost-*.log "$out/unbound.log"; do
+    for _ in $(seq 100); do grep -Eq 'ready|start of service' "$log" && break; sleep 0.1; done
+    grep -Eq 'ready|start of service' "$log" || { cat "$log"; fail "a resolver does not start"; }
 done
-grep -q ready "$out/waypost.log" || { cat "$out/waypost.log"; fail "waypost does not start"; }
-grep -q 'start of service' "$out/unbound.log" || { cat "$out/unbound.log"; fail "unbound does not start"; }
 
-helper compare "$out" 5301 5302 >"$out/compare" || { cat "$out/compare"; tail -n 20 "$out/waypost.log"; fail "not the same"; }
+helper compare "$out" 5301 5303 5302 >"$out/compare" || {
+    cat "$out/compare"
+    tail -n 20 "$out"/waypost-*.log
+    fail "not the same"
+}
 
 # A third opinion, and what is meant by the zones: both could be wrong in the same way.
 while read -r name type rcode answer; do
@@ -147,8 +158,10 @@ d.e.f.plain.alpha A NOERROR ns1.plain.alpha.
 www.lost.gamma A SERVFAIL EDE
 a300.big.beta A NOERROR 10.0.1.43
 END
-kill -TERM "$waypost"
-wait "$waypost" || { cat "$out/waypost.log"; fail "waypost did not end with 0"; }
+for pid in "${waypost[@]}"; do
+    kill -TERM "$pid"
+    wait "$pid" || { cat "$out"/waypost-*.log; fail "waypost did not end with 0"; }
+done
 [ -z "${NETNS_VERBOSE:-}" ] || cat "$out/compare"
 tail -n 1 "$out/compare"
 exit 0
