@@ -126,9 +126,9 @@ remote-control:
 END
 ) >"$out/unbound.log" 2>&1 &
 pids+=($!)
-for log in "$out"/waypost-*.log "$out/unbound.log"; do
-    for _ in $(seq 100); do grep -Eq 'ready|start of service' "$log" && break; sleep 0.1; done
-    grep -Eq 'ready|start of service' "$log" || { cat "$log"; fail "a resolver does not start"; }
+for log in waypost-5301 waypost-5303 unbound; do
+    for _ in $(seq 100); do grep -Eqs 'ready|start of service' "$out/$log.log" && break; sleep 0.1; done
+    grep -Eqs 'ready|start of service' "$out/$log.log" || { cat "$out/$log.log"; fail "$log does not start"; }
 done
 
 helper compare "$out" 5301 5303 5302 >"$out/compare" || {
