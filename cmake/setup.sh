@@ -10,7 +10,9 @@ build_packages=(build-essential cmake ninja-build "pkgconf|pkg-config" libuv1-de
     libyaml-dev "libcurl4-openssl-dev|libcurl4-gnutls-dev" libmicrohttpd-dev libjansson-dev)
 test_packages=(libcmocka-dev python3)
 # Other people's tools that some tests ask for a second opinion; those tests skip without them.
-witness_packages=(bind9-dnsutils bind9-utils knot-dnsutils knot-dnssecutils python3-dnspython)
+witness_packages=(bind9-dnsutils bind9-utils knot-dnsutils knot-dnssecutils python3-dnspython
+    nsd knot unbound iproute2)
+witness_services=(nsd knot unbound) # of these packages; tests start the programs themselves
 ci_packages=(clang clang-format clang-tidy cppcheck gcovr)
 
 # A checkout that belongs to somebody else (root built it, or it is read-only) is built in the user's cache.
@@ -61,15 +63,33 @@ can_be_root() {
     sudo -n true 2>/dev/null || { [ -t 0 ] && [ -t 2 ]; }
 }
 
-# apt_get ARGUMENT...: only after can_be_root.
-apt_get() {
-    local -a command=(apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -y -q "$@")
+# as_root COMMAND...: only after can_be_root.
+as_root() {
     if [ "$(id -u)" = 0 ]; then
-        "${command[@]}" </dev/null
+        "$@" </dev/null
     else
-        sudo env DEBIAN_FRONTEND=noninteractive "${command[@]}" </dev/null
+        sudo env DEBIAN_FRONTEND=noninteractive "$@" </dev/null
     fi
 }
+
+apt_get() {
+    as_root apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 -o Acquire::http::Timeout=20 -y -q "$@"
+}
+
+# install_quietly NAME: like apt_get install, but a server that comes with it is started neither now (that is what a
+# policy-rc.d that says 101 means to Debian's packages) nor at the next boot. A subshell, for its trap.
+install_quietly() (
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'as_root rm -f "$policy"' EXIT
+        as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy" || exit 1
+    fi
+    apt_get install --no-install-recommends "$1" || exit 1
+    case " ${witness_services[*]} " in
+    *" $1 "*) ! command -v systemctl >/dev/null || as_root systemctl disable "$1" ;;
+    esac
+    exit 0
+)
 
 apt_updated=
 apt_update_once() {
@@ -104,8 +124,7 @@ want_packages() {
     local missing name absent=
     missing=$(missing_packages "$@")
     for name in $missing; do
-        if can_be_root && apt_update_once &&
-            apt_get install --no-install-recommends "$name" >>"$build/packages.log" 2>&1; then
+        if can_be_root && apt_update_once && install_quietly "$name" >>"$build/packages.log" 2>&1; then
             continue
         fi
         absent="$absent $name"

@@ -27,8 +27,9 @@ bool alias_follow(struct iter *it, const uint8_t *to, uint16_t type, enum iter_n
     return true;
 }
 
-bool alias_synthesise(struct iter *it, const struct dns_rrset *dname, struct dns_rrset *cname,
-                      enum iter_next *next)
+/* RFC 6672 2.2. */
+static bool synthesise(struct iter *it, const struct dns_rrset *dname, struct dns_rrset *cname,
+                       enum iter_next *next)
 {
     const uint8_t *target = dname->rdata + 2;
     size_t prefix = dns_name_len(it->name) - dns_name_len(dname->owner);
@@ -54,4 +55,18 @@ bool alias_synthesise(struct iter *it, const struct dns_rrset *dname, struct dns
                                 .cls = DNS_CLASS_IN,
                                 .count = 1};
     return true;
+}
+
+bool alias_dname(struct iter *it, const struct dns_rrset *dname, enum iter_next *next)
+{
+    struct dns_rrset cname;
+    if (!synthesise(it, dname, &cname, next))
+        return false;
+    iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, &cname);
+    if (it->qtype == DNS_TYPE_CNAME || it->qtype == DNS_TYPE_ANY) { /* that is what was asked for */
+        it->rcode = DNS_RCODE_NOERROR;
+        *next = iter_goto(it, ITER_FINISH);
+        return false;
+    }
+    return alias_follow(it, cname.rdata + 2, DNS_TYPE_DNAME, next);
 }

@@ -8,8 +8,9 @@
 /* The name becomes `to`. False when the chain is too long or comes round again: *next then leads to
  * the end. */
 bool alias_follow(struct iter *it, const uint8_t *to, uint16_t type, enum iter_next *next);
-/* The CNAME that a DNAME means for the current name (RFC 6672 2.2); false: too long (YXDOMAIN). */
-bool alias_synthesise(struct iter *it, const struct dns_rrset *dname, struct dns_rrset *cname,
-                      enum iter_next *next);
+/* The CNAME that a DNAME means for the current name goes into the answer and is followed. False:
+ * *next leads to the end, because it is too long (YXDOMAIN), the CNAME itself is what was asked
+ * for, or as in alias_follow. */
+bool alias_dname(struct iter *it, const struct dns_rrset *dname, enum iter_next *next);
 
 #endif

@@ -97,7 +97,10 @@ int classify_reply(const struct classify *c)
     if (m->rcode != DNS_RCODE_NOERROR && m->rcode != DNS_RCODE_NXDOMAIN &&
         m->rcode != DNS_RCODE_YXDOMAIN)
         return of_rcode(m->rcode);
-    /* An alias first: NXDOMAIN then speaks of its target (RFC 6604 3). */
+    /* An alias first: NXDOMAIN then speaks of its target (RFC 6604 3). A CNAME that a DNAME makes
+     * is an answer to those who ask for CNAME, but not without the DNAME. */
+    if ((type == DNS_TYPE_CNAME || !type) && has_dname(c))
+        return trusted ? CLASS_DNAME : CLASS_LAME;
     if (m->rcode == DNS_RCODE_NOERROR && classify_find(m, DNS_SECTION_ANSWER, c->qname, type))
         return trusted ? CLASS_ANSWER : CLASS_LAME;
     if (has_dname(c))

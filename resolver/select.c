@@ -244,6 +244,8 @@ enum iter_next step_select(struct iter *it)
     }
     if (choose_last(it, &c, &plain))
         return take(it, &c, plain ? NET_PROTO_UDP : NET_PROTO_TCP, plain);
+    if (it->pending) /* a late reply of another server brought us here */
+        return iter_goto(it, ITER_WAIT);
     return give_up(it);
 }
 

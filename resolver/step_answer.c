@@ -57,15 +57,10 @@ static const struct dns_rrset *dname_over(const struct iter *it, const struct pa
 static bool one_link(struct iter *it, const struct part *p, bool *ended, enum iter_next *next)
 {
     const struct dns_rrset *dname = dname_over(it, p);
-    struct dns_rrset cname;
     *ended = false;
     if (dname) { /* RFC 6672 3.4: what it means is made here, not taken from the reply */
         keep_set(it, p, dname);
-        *ended = !alias_synthesise(it, dname, &cname, next);
-        if (*ended)
-            return false;
-        iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, &cname);
-        *ended = !alias_follow(it, cname.rdata + 2, DNS_TYPE_DNAME, next);
+        *ended = !alias_dname(it, dname, next);
         return !*ended;
     }
     const struct dns_rrset *set = scrub_find(p->sets, p->count, it->name, DNS_TYPE_CNAME);

@@ -112,11 +112,7 @@ enum iter_next step_cache(struct iter *it)
         return give_negative(it, &e, DNS_RCODE_NXDOMAIN);
     if (dname_above(it, &e)) {
         give(it, &e);
-        struct dns_rrset cname;
-        if (!alias_synthesise(it, &e.set, &cname, &next))
-            return next;
-        iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, &cname);
-        if (!alias_follow(it, cname.rdata + 2, DNS_TYPE_DNAME, &next))
+        if (!alias_dname(it, &e.set, &next))
             return next;
         return iter_goto(it, ITER_LOCAL);
     }

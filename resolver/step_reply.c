@@ -84,8 +84,10 @@ enum iter_next step_classify(struct iter *it)
               (unsigned)((m->flags & DNS_FLAG_TC) != 0), count_glue(m), (unsigned)m->edns.present);
     if (it->class <= CLASS_NXDOMAIN && to->plain_tried && !it->from->edns)
         servers_note(r->servers, &to->addr, SERVER_EDNS_BROKEN, NULL, resolver_now_ms(r));
-    if (it->class == CLASS_TRUNCATED)
-        return to->tcp_tried ? iter_goto(it, ITER_LAME) : move_to(it, NET_PROTO_TCP, false);
+    if (it->class == CLASS_TRUNCATED && !to->tcp_tried)
+        return move_to(it, NET_PROTO_TCP, false);
+    if (it->class == CLASS_TRUNCATED && it->pending) /* of a second try; TCP is under way */
+        return iter_goto(it, ITER_WAIT);
     if (it->class == CLASS_FORMERR && it->from->edns && !m->edns.present)
         return without_edns(it);
     if (it->shortened)
