@@ -15,9 +15,11 @@ enum rdata_field {
     FIELD_U8,
     FIELD_U16,
     FIELD_U32,
-    FIELD_PERIOD, /* 32 bits of seconds, units allowed in text */
-    FIELD_TIME,   /* 32 bits, YYYYMMDDHHMMSS in text */
-    FIELD_TYPE,   /* 16 bits, a type's mnemonic */
+    FIELD_PERIOD,    /* 32 bits of seconds, units allowed in text */
+    FIELD_TIME,      /* 32 bits, YYYYMMDDHHMMSS in text */
+    FIELD_TYPE,      /* 16 bits, a type's mnemonic */
+    FIELD_ALGORITHM, /* 8 bits, a number or a mnemonic in text (RFC 4034 2.2) */
+    FIELD_CERT_TYPE, /* 16 bits, a number or a mnemonic in text (RFC 4398 2.2) */
     FIELD_IP4,
     FIELD_IP6,
     FIELD_STRING,  /* one <character-string> */
