@@ -57,6 +57,11 @@ int rdata_field_len(enum rdata_field f, const uint8_t *p, const uint8_t *end);
  * what a master file must not hold. */
 bool rdata_field_is_opaque(enum rdata_field f, const uint8_t *p, size_t n);
 
+/* NULL, or why flat RDATA that is well formed is still not what anyone means: it is refused in a
+ * master file's fields, and has no text but "\# length hex". */
+const char *rdata_whole_wrong(uint16_t type, const struct rdata_row *row, const uint8_t *rd,
+                              size_t len);
+
 /* Fields with a form of their own, one file each: octets on the wire (as rdata_field_len), text in
  * (0 or an error, said in s), text out (of what was checked and is not opaque). */
 int rdata_loc_len(const uint8_t *p, const uint8_t *end);

@@ -280,6 +280,10 @@ int dns_rdata_parse(uint16_t type, const char *text, size_t len, const uint8_t *
         err = ERR_SYNTAX;
     if (!err && !w.err && row && dns_rdata_check(type, out, wcur_len(&w)))
         err = scan_fail(&s, text, "the data does not suit the type", ERR_FORMAT);
+    const char *wrong =
+        err || w.err || !row || generic ? NULL : rdata_whole_wrong(type, row, out, wcur_len(&w));
+    if (wrong)
+        err = scan_fail(&s, s.at, wrong, ERR_FORMAT);
     if (!err && w.err)
         err = scan_fail(&s, text, "the record is too long", w.err);
     *bad = s.where ? (size_t)(s.where - text) : 0;
@@ -471,7 +475,7 @@ int dns_rdata_print(uint16_t type, const uint8_t *rd, size_t len, char *out, siz
     if (!cap)
         return ERR_SPACE;
     *out = 0;
-    if (!row || !print_fields(&o, row, rd, rd + len)) {
+    if (!row || rdata_whole_wrong(type, row, rd, len) || !print_fields(&o, row, rd, rd + len)) {
         o = (struct sheet){out, out + cap, false};
         print_opaque(&o, rd, len);
     }

@@ -30,7 +30,7 @@ static const char zone_text[] =
     "sub.wild A 192.0.2.9\n"
     "*.walias CNAME www\n"
     "host.ent A 192.0.2.7\n"
-    "child NS ns.child\nchild NS ns1\nchild DS 1 8 2 00\nns.child A 192.0.2.53\n"
+    "child NS ns.child\nchild NS ns1\nchild DS 1 8 3 00\nns.child A 192.0.2.53\n"
     "old DNAME other.\n"
     "srv SRV 0 0 80 www\n";
 static const char other_text[] =
@@ -97,7 +97,7 @@ static const struct {
      "ns.child.example. A 192.0.2.53|ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|",
      AUTHORITY_LEAVES},
     {"DS is the parent's (RFC 4035 3.1.4.1)", "child.example.", "DS", DNS_FLAG_AA, "NOERROR",
-     "child.example. DS 1 8 2 00|", "example. NS ns1.example.|",
+     "child.example. DS 1 8 3 00|", "example. NS ns1.example.|",
      "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|", AUTHORITY_DONE},
     {"DNAME", "a.b.old.example.", "A", DNS_FLAG_AA, "NXDOMAIN",
      "old.example. DNAME other.|a.b.old.example. CNAME a.b.other.|", "other. SOA|", "",
