@@ -18,6 +18,7 @@ struct respond {
     bool dnssec;
     bool tc;
     uint16_t flags;
+    uint16_t answered;          /* type of the last set in the answer section */
     uint8_t name[DNS_NAME_MAX]; /* what is looked for now: the question, then each alias's target */
     unsigned proof_count, proof_written;
     struct {
@@ -46,6 +47,12 @@ static void note_extra(struct respond *r, const struct dns_rrset *set, bool refe
     }
 }
 
+/* RFC 2181 5.5: no set twice in a message. An alias's target has become the name by then. */
+static bool is_answered(const struct respond *r, const uint8_t *name, uint16_t type)
+{
+    return r->answered == type && dns_name_equal(name, r->name);
+}
+
 /* A set with its signatures. False: it did not fit. */
 static bool put_set(struct respond *r, enum dns_section section, const struct zone_node *n,
                     const struct dns_rrset *set, const uint8_t *owner, uint32_t ttl)
@@ -61,6 +68,7 @@ static bool put_set(struct respond *r, enum dns_section section, const struct zo
 static void put_answer(struct respond *r, const struct zone_node *n, const struct dns_rrset *set,
                        const uint8_t *owner)
 {
+    r->answered = set->type;
     if (!put_set(r, DNS_SECTION_ANSWER, n, set, owner, set->ttl))
         r->tc = true;
     else
@@ -126,7 +134,7 @@ static bool put_addresses(struct respond *r, const uint8_t *name, bool referral)
     r->zone = z;
     for (unsigned i = 0; i < 2; i++) {
         struct dns_rrset set;
-        if (zone_node_get(z, n, types[i], 0, &set))
+        if (!is_answered(r, n->name, types[i]) && zone_node_get(z, n, types[i], 0, &set))
             fits = put_set(r, DNS_SECTION_ADDITIONAL, n, &set, n->name, set.ttl) && fits;
     }
     r->zone = here;
@@ -148,7 +156,8 @@ static void put_apex_ns(struct respond *r)
 {
     struct dns_rrset ns;
     const struct zone_node *apex = &r->zone->nodes[0];
-    if (!r->ask->minimal && zone_node_get(r->zone, apex, DNS_TYPE_NS, 0, &ns) &&
+    if (!r->ask->minimal && !is_answered(r, apex->name, DNS_TYPE_NS) &&
+        zone_node_get(r->zone, apex, DNS_TYPE_NS, 0, &ns) &&
         put_set(r, DNS_SECTION_AUTHORITY, apex, &ns, apex->name, ns.ttl))
         note_extra(r, &ns, false);
 }
@@ -397,6 +406,7 @@ enum authority_result authority_respond(const struct authority_ask *ask, struct 
     r.zone = zone;
     r.dnssec = q->edns.present && q->edns.dnssec_ok;
     r.tc = false;
+    r.answered = 0;
     r.extra_count = r.proof_count = r.proof_written = 0;
     r.flags = (uint16_t)(DNS_FLAG_QR | (q->flags & (DNS_FLAG_RD | DNS_FLAG_CD)) |
                          (ask->recursion_available ? DNS_FLAG_RA : 0));

@@ -266,7 +266,8 @@ int server_start(struct server **out, struct config *config, const struct server
     s->path = place->config ? strdup(place->config) : NULL;
     s->shared.clock = clock_system();
     s->shared.engine = &s->engine;
-    s->started_s = s->loaded_s = clock_wall_s(s->shared.clock);
+    s->started_ms = clock_mono_ms(s->shared.clock);
+    s->loaded_s = clock_wall_s(s->shared.clock);
     signal(SIGPIPE, SIG_IGN); /* a client may be gone while we write */
     set_log_level(config);
     s->shared.drain_ms = config_int(config, NULL, "server.drain");

@@ -36,7 +36,8 @@ struct server {
     unsigned next_worker; /* who answers the control socket's next question */
     struct control *control;
     struct background bg;
-    int64_t started_s, loaded_s; /* wall clock */
+    int64_t started_ms; /* monotonic clock */
+    int64_t loaded_s;   /* wall clock */
     bool last_reload_failed;
     uv_loop_t loop;
     uv_signal_t signals[3];

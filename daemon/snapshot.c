@@ -4,6 +4,7 @@
 #include "authority/zone.h"
 #include "base/err.h"
 #include "dns/name.h"
+#include "net/udp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,14 +78,41 @@ static void take_protos(struct snapshot *s, struct snapshot_listener *l,
     }
 }
 
+static bool is_taken(const struct snapshot *s, const struct addr *a)
+{
+    for (unsigned i = 0; a->port && i < s->listener_count; i++)
+        if (addr_equal(a, &s->listeners[i].addr))
+            return true;
+    return false;
+}
+
+/* Port 0: one port for all protocols and workers, and the same one after a reload. */
+static void take_port(const struct snapshot *s, struct snapshot_listener *l,
+                      const struct snapshot *before)
+{
+    const struct snapshot_listener *was = before && s->listener_count < before->listener_count
+                                              ? &before->listeners[s->listener_count]
+                                              : NULL;
+    l->any_port = !l->addr.port;
+    if (!l->any_port)
+        return;
+    if (was && was->any_port && addr_same_ip(&l->addr, &was->addr))
+        l->addr.port = was->addr.port;
+    else
+        do
+            l->addr.port = net_probe_port(&l->addr);
+        while (is_taken(s, &l->addr));
+}
+
 static void take_listener(struct snapshot *s, const struct config_node *item,
-                          struct diag_list *diags)
+                          const struct snapshot *before, struct diag_list *diags)
 {
     struct snapshot_listener *l = &s->listeners[s->listener_count];
     const char *name = config_text(s->config, item, "listen[].name");
     l->addr = config_addr(s->config, item, "listen[].address", 0);
     if (!l->addr.port)
         l->addr.port = (uint16_t)config_int(s->config, item, "listen[].port");
+    take_port(s, l, before);
     snprintf(l->name, sizeof l->name, "%s", name ? name : "");
     l->roles = take_roles(s->config, item);
     take_protos(s, l, item, diags);
@@ -106,11 +134,12 @@ static void take_default_listeners(struct snapshot *s)
     }
 }
 
-static void take_listeners(struct snapshot *s, struct diag_list *diags)
+static void take_listeners(struct snapshot *s, const struct snapshot *before,
+                           struct diag_list *diags)
 {
     unsigned n = config_items(s->config, "listen");
     for (unsigned i = 0; i < n && i < SNAPSHOT_LISTENERS_MAX; i++)
-        take_listener(s, config_item(s->config, "listen", i), diags);
+        take_listener(s, config_item(s->config, "listen", i), before, diags);
     if (n > SNAPSHOT_LISTENERS_MAX)
         config_complain(s->config, config_item(s->config, "listen", SNAPSHOT_LISTENERS_MAX),
                         DIAG_ERROR, NULL, diags, "more than %d listeners", SNAPSHOT_LISTENERS_MAX);
@@ -219,7 +248,7 @@ int snapshot_build(struct snapshot **out, struct config *config, const struct sn
     s->minimal_auth = !strcmp(config_text(config, NULL, "authority.responses"), "minimal");
     unsigned errors = diags->errors;
     *zone_errors = 0;
-    take_listeners(s, diags);
+    take_listeners(s, before, diags);
     for (unsigned i = 0; s->zones && i < config_items(config, "zones"); i++)
         take_zone(s, config_item(config, "zones", i), before, diags, zone_errors);
     int err = !s->zones                ? ERR_NOMEM

@@ -14,6 +14,7 @@
 #define HEX   FIELD_HEX
 #define B64   FIELD_BASE64
 #define BITS  FIELD_BITMAP
+#define ALG   FIELD_ALGORITHM
 
 static const struct rdata_row rows[] = {
     {DNS_TYPE_A, 0, {FIELD_IP4}},
@@ -31,23 +32,23 @@ static const struct rdata_row rows[] = {
     {DNS_TYPE_SRV, 4, {U16, U16, U16, NAMEL}},
     {DNS_TYPE_NAPTR, 0, {U16, U16, STR, STR, STR, NAMEL}},
     {DNS_TYPE_KX, 2, {U16, NAMEL}},
-    {DNS_TYPE_CERT, 0, {U16, U16, U8, B64}},
+    {DNS_TYPE_CERT, 0, {FIELD_CERT_TYPE, U16, ALG, B64}},
     {DNS_TYPE_DNAME, 0, {NAMEL}},
     {DNS_TYPE_APL, 0, {FIELD_APL}},
-    {DNS_TYPE_DS, 0, {U16, U8, U8, HEX}},
+    {DNS_TYPE_DS, 0, {U16, ALG, U8, HEX}},
     {DNS_TYPE_SSHFP, 0, {U8, U8, HEX}},
     {DNS_TYPE_IPSECKEY, 0, {U8, FIELD_GATEWAY, B64}},
-    {DNS_TYPE_RRSIG, 0, {FIELD_TYPE, U8, U8, U32, FIELD_TIME, FIELD_TIME, U16, NAMEL, B64}},
+    {DNS_TYPE_RRSIG, 0, {FIELD_TYPE, ALG, U8, U32, FIELD_TIME, FIELD_TIME, U16, NAMEL, B64}},
     {DNS_TYPE_NSEC, 0, {NAME, BITS}},
-    {DNS_TYPE_DNSKEY, 0, {U16, U8, U8, B64}},
+    {DNS_TYPE_DNSKEY, 0, {U16, U8, ALG, B64}},
     {DNS_TYPE_DHCID, 0, {B64}},
     {DNS_TYPE_NSEC3, 0, {U8, U8, U16, FIELD_SALT, FIELD_HASH32, BITS}},
     {DNS_TYPE_NSEC3PARAM, 0, {U8, U8, U16, FIELD_SALT}},
     {DNS_TYPE_TLSA, 0, {U8, U8, U8, HEX}},
     {DNS_TYPE_SMIMEA, 0, {U8, U8, U8, HEX}},
     {DNS_TYPE_HIP, 0, {FIELD_HIP}},
-    {DNS_TYPE_CDS, 0, {U16, U8, U8, HEX}},
-    {DNS_TYPE_CDNSKEY, 0, {U16, U8, U8, B64}},
+    {DNS_TYPE_CDS, 0, {U16, ALG, U8, HEX}},
+    {DNS_TYPE_CDNSKEY, 0, {U16, U8, ALG, B64}},
     {DNS_TYPE_OPENPGPKEY, 0, {B64}},
     {DNS_TYPE_CSYNC, 0, {U32, U16, BITS}},
     {DNS_TYPE_ZONEMD, 0, {U32, U8, U8, HEX}},
@@ -114,8 +115,9 @@ static int tag_len(const uint8_t *p, const uint8_t *end)
 int rdata_field_len(enum rdata_field f, const uint8_t *p, const uint8_t *end)
 {
     static const uint8_t fixed[] = {
-        [FIELD_U8] = 1,   [FIELD_U16] = 2, [FIELD_U32] = 4,  [FIELD_PERIOD] = 4, [FIELD_TIME] = 4,
-        [FIELD_TYPE] = 2, [FIELD_IP4] = 4, [FIELD_IP6] = 16, [FIELD_EUI48] = 6,  [FIELD_EUI64] = 8};
+        [FIELD_U8] = 1,   [FIELD_U16] = 2,  [FIELD_U32] = 4,       [FIELD_PERIOD] = 4,
+        [FIELD_TIME] = 4, [FIELD_TYPE] = 2, [FIELD_ALGORITHM] = 1, [FIELD_CERT_TYPE] = 2,
+        [FIELD_IP4] = 4,  [FIELD_IP6] = 16, [FIELD_EUI48] = 6,     [FIELD_EUI64] = 8};
     struct rcur c = rcur_of(p, (size_t)(end - p));
     const uint8_t *name;
     switch (f) {

@@ -15,9 +15,11 @@ enum rdata_field {
     FIELD_U8,
     FIELD_U16,
     FIELD_U32,
-    FIELD_PERIOD, /* 32 bits of seconds, units allowed in text */
-    FIELD_TIME,   /* 32 bits, YYYYMMDDHHMMSS in text */
-    FIELD_TYPE,   /* 16 bits, a type's mnemonic */
+    FIELD_PERIOD,    /* 32 bits of seconds, units allowed in text */
+    FIELD_TIME,      /* 32 bits, YYYYMMDDHHMMSS in text */
+    FIELD_TYPE,      /* 16 bits, a type's mnemonic */
+    FIELD_ALGORITHM, /* 8 bits, a number or a mnemonic in text (RFC 4034 2.2) */
+    FIELD_CERT_TYPE, /* 16 bits, a number or a mnemonic in text (RFC 4398 2.2) */
     FIELD_IP4,
     FIELD_IP6,
     FIELD_STRING,  /* one <character-string> */
@@ -54,6 +56,11 @@ int rdata_field_len(enum rdata_field f, const uint8_t *p, const uint8_t *end);
 /* Well formed, but of a kind that only "\# length hex" can say: a later version, an unknown family,
  * what a master file must not hold. */
 bool rdata_field_is_opaque(enum rdata_field f, const uint8_t *p, size_t n);
+
+/* NULL, or why flat RDATA that is well formed is still not what anyone means: it is refused in a
+ * master file's fields, and has no text but "\# length hex". */
+const char *rdata_whole_wrong(uint16_t type, const struct rdata_row *row, const uint8_t *rd,
+                              size_t len);
 
 /* Fields with a form of their own, one file each: octets on the wire (as rdata_field_len), text in
  * (0 or an error, said in s), text out (of what was checked and is not opaque). */

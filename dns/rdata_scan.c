@@ -2,6 +2,7 @@
 #include "rdata_scan_priv.h"
 
 #include <arpa/inet.h>
+#include <strings.h>
 
 int scan_fail(struct scan *s, const char *where, const char *why, int err)
 {
@@ -82,6 +83,19 @@ int scan_number(struct scan *s, const struct token *t, uint32_t max, uint32_t *v
     return t->len ? 0 : scan_fail(s, t->at, "expected a number", ERR_SYNTAX);
 }
 
+int scan_word(struct scan *s, const struct token *t, const struct scan_words *words, size_t n,
+              uint32_t max, uint32_t *v)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strlen(words[i].text) == t->len && strncasecmp(words[i].text, t->at, t->len) == 0) {
+            *v = words[i].number;
+            return 0;
+        }
+    if (t->len && *t->at >= '0' && *t->at <= '9')
+        return scan_number(s, t, max, v);
+    return scan_fail(s, t->at, "neither a number nor a known mnemonic", ERR_SYNTAX);
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -146,8 +160,12 @@ int scan_base64(struct scan *s, const struct token *one, struct wcur *w)
         err = base64_feed(s, &b, &t, w);
     if (err)
         return err;
-    return b.chars % 4 || b.pads > 2
-               ? scan_fail(s, one ? one->at : s->end, "base64 ends early", ERR_SYNTAX)
+    const char *where = one ? one->at : s->end;
+    if (b.chars % 4 || b.pads > 2)
+        return scan_fail(s, where, "base64 ends early", ERR_SYNTAX);
+    /* RFC 4648 3.5: bits that no octet takes are zero; otherwise a digit is not what was meant. */
+    return b.bits & ((1u << b.have) - 1)
+               ? scan_fail(s, where, "base64 ends in the midst of an octet", ERR_SYNTAX)
                : 0;
 }
 

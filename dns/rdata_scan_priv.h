@@ -26,6 +26,13 @@ bool scan_token(struct scan *s, struct token *t);
 /* Octets of a character-string, escapes resolved; the count or an error. */
 int scan_octets(struct scan *s, const struct token *t, uint8_t *out, size_t cap);
 int scan_number(struct scan *s, const struct token *t, uint32_t max, uint32_t *v);
+/* A mnemonic in any case, or a number up to max. */
+struct scan_words {
+    const char *text;
+    uint16_t number;
+};
+int scan_word(struct scan *s, const struct token *t, const struct scan_words *words, size_t n,
+              uint32_t max, uint32_t *v);
 int scan_hex(struct scan *s, const struct token *t, struct wcur *w);
 /* One word, or (NULL) the rest of the text over word borders. */
 int scan_base64(struct scan *s, const struct token *one, struct wcur *w);

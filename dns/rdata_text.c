@@ -12,6 +12,36 @@
 
 /* ---- text in ---- */
 
+/* RFC 4034 A.1 and the IANA DNS Security Algorithm Numbers. */
+static const struct scan_words algorithms[] = {
+    {"DELETE", 0},
+    {"RSAMD5", 1},
+    {"DH", 2},
+    {"DSA", 3},
+    {"ECC", 4},
+    {"RSASHA1", 5},
+    {"DSA-NSEC3-SHA1", 6},
+    {"NSEC3DSA", 6},
+    {"RSASHA1-NSEC3-SHA1", 7},
+    {"NSEC3RSASHA1", 7},
+    {"RSASHA256", 8},
+    {"RSASHA512", 10},
+    {"ECC-GOST", 12},
+    {"ECDSAP256SHA256", 13},
+    {"ECDSAP384SHA384", 14},
+    {"ED25519", 15},
+    {"ED448", 16},
+    {"INDIRECT", 252},
+    {"PRIVATEDNS", 253},
+    {"PRIVATEOID", 254},
+};
+/* RFC 4398 2.1 */
+static const struct scan_words cert_types[] = {
+    {"PKIX", 1}, {"SPKI", 2},   {"PGP", 3},     {"IPKIX", 4}, {"ISPKI", 5},
+    {"IPGP", 6}, {"ACPKIX", 7}, {"IACPKIX", 8}, {"URI", 253}, {"OID", 254},
+};
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
 static int put_base32(struct scan *s, const struct token *t, struct wcur *w)
 {
     uint8_t *len = wcur_room(w, 1);
@@ -30,6 +60,9 @@ static int put_base32(struct scan *s, const struct token *t, struct wcur *w)
         if (have >= 8)
             wcur_u8(w, (uint8_t)(bits >> (have -= 8)));
     }
+    /* RFC 4648 6: what is left is less than a digit, and zero. */
+    if (have >= 5 || bits & ((1u << have) - 1))
+        return scan_fail(s, t->at, "base32hex ends in the midst of an octet", ERR_SYNTAX);
     if (len && w->at - start <= 255)
         *len = (uint8_t)(w->at - start);
     return w->at - start > 255 || w->at == start ? scan_fail(s, t->at, "not a hash", ERR_SYNTAX)
@@ -61,7 +94,7 @@ static int put_bitmap(struct scan *s, struct wcur *w)
 
 static int put_time(struct scan *s, const struct token *t, struct wcur *w)
 {
-    char text[16];
+    char text[16], again[16];
     struct tm tm = {0};
     uint32_t v = 0;
     if (t->len != 14) {
@@ -72,9 +105,12 @@ static int put_time(struct scan *s, const struct token *t, struct wcur *w)
     memcpy(text, t->at, 14);
     text[14] = 0;
     const char *end = strptime(text, "%Y%m%d%H%M%S", &tm);
-    if (!end || *end)
+    time_t seconds = timegm(&tm);
+    /* RFC 4034 3.2; 30 February is a date to strptime, and another one when it is printed. */
+    if (!end || *end || !strftime(again, sizeof again, "%Y%m%d%H%M%S", &tm) ||
+        strcmp(text, again) != 0)
         return scan_fail(s, t->at, "expected YYYYMMDDHHMMSS", ERR_SYNTAX);
-    wcur_u32(w, (uint32_t)timegm(&tm));
+    wcur_u32(w, (uint32_t)seconds);
     return 0;
 }
 
@@ -104,17 +140,20 @@ static int put_string(struct scan *s, const struct token *t, struct wcur *w)
 static int put_scalar(struct scan *s, enum rdata_field f, const struct token *t, struct wcur *w)
 {
     uint32_t v = 0;
-    int err = f == FIELD_PERIOD ? zonefile_ttl(t->at, t->len, &v)
-                                : scan_number(s, t,
-                                              f == FIELD_U8    ? 255
-                                              : f == FIELD_U16 ? 65535
-                                                               : UINT32_MAX,
-                                              &v);
+    int err;
+    if (f == FIELD_PERIOD)
+        err = zonefile_ttl(t->at, t->len, &v);
+    else if (f == FIELD_ALGORITHM)
+        err = scan_word(s, t, algorithms, COUNT(algorithms), 255, &v);
+    else if (f == FIELD_CERT_TYPE)
+        err = scan_word(s, t, cert_types, COUNT(cert_types), 65535, &v);
+    else
+        err = scan_number(s, t, f == FIELD_U8 ? 255 : f == FIELD_U16 ? 65535 : UINT32_MAX, &v);
     if (err)
         return scan_fail(s, t->at, "expected a time in seconds", err);
-    if (f == FIELD_U8)
+    if (f == FIELD_U8 || f == FIELD_ALGORITHM)
         wcur_u8(w, (uint8_t)v);
-    else if (f == FIELD_U16)
+    else if (f == FIELD_U16 || f == FIELD_CERT_TYPE)
         wcur_u16(w, (uint16_t)v);
     else
         wcur_u32(w, v);
@@ -241,6 +280,10 @@ int dns_rdata_parse(uint16_t type, const char *text, size_t len, const uint8_t *
         err = ERR_SYNTAX;
     if (!err && !w.err && row && dns_rdata_check(type, out, wcur_len(&w)))
         err = scan_fail(&s, text, "the data does not suit the type", ERR_FORMAT);
+    const char *wrong =
+        err || w.err || !row || generic ? NULL : rdata_whole_wrong(type, row, out, wcur_len(&w));
+    if (wrong)
+        err = scan_fail(&s, s.at, wrong, ERR_FORMAT);
     if (!err && w.err)
         err = scan_fail(&s, text, "the record is too long", w.err);
     *bad = s.where ? (size_t)(s.where - text) : 0;
@@ -313,9 +356,11 @@ static void print_field(struct sheet *o, enum rdata_field f, const uint8_t *p, s
         sheet_put(o, text);
         return;
     case FIELD_U8:
+    case FIELD_ALGORITHM:
         sheet_number(o, *p);
         return;
     case FIELD_U16:
+    case FIELD_CERT_TYPE:
         sheet_number(o, get_u16(p));
         return;
     case FIELD_U32:
@@ -430,7 +475,7 @@ int dns_rdata_print(uint16_t type, const uint8_t *rd, size_t len, char *out, siz
     if (!cap)
         return ERR_SPACE;
     *out = 0;
-    if (!row || !print_fields(&o, row, rd, rd + len)) {
+    if (!row || rdata_whole_wrong(type, row, rd, len) || !print_fields(&o, row, rd, rd + len)) {
         o = (struct sheet){out, out + cap, false};
         print_opaque(&o, rd, len);
     }

@@ -1,4 +1,5 @@
 /* net/probe.c: who holds this address? */
+#include "base/addr.h"
 #include "base/err.h"
 #include "net/udp.h"
 #include "net_priv.h"
@@ -102,4 +103,26 @@ int net_probe_bind(const struct addr *a, enum net_proto proto, char *holder, siz
     if (err == ERR_IN_USE && cap)
         find_holder(a, proto, holder, cap);
     return err;
+}
+
+uint16_t net_probe_port(const struct addr *a)
+{
+    for (unsigned tries = 0; tries < 64; tries++) {
+        struct sockaddr_storage ss = {0};
+        socklen_t len = sizeof ss;
+        struct addr got = *a;
+        int fd;
+        got.port = 0;
+        if (net_socket_bind(&got, SOCK_DGRAM, false, &fd))
+            return 0;
+        int err = getsockname(fd, (struct sockaddr *)&ss, &len)
+                      ? ERR_SYSTEM
+                      : addr_of_sockaddr(&got, (const struct sockaddr *)&ss);
+        if (!err && !net_probe_bind(&got, NET_PROTO_TCP, NULL, 0)) {
+            close(fd);
+            return got.port;
+        }
+        close(fd);
+    }
+    return 0;
 }

@@ -502,7 +502,8 @@ size_t answers_get(struct answers *t, const struct answers_key *k, uint64_t hash
     if (way < 0 || e.len > cap)
         return 0;
     int64_t age_s = now_s > e.stored_s ? now_s - e.stored_s : 0;
-    if (age_s >= e.life_s || e.key != (k->bits << 8 | k->view))
+    /* A clock that went back by more than the lifetime: the age is not known. */
+    if (age_s >= e.life_s || e.stored_s - now_s > e.life_s || e.key != (k->bits << 8 | k->view))
         return 0;
     if (!question_is(out, e.len, q->qname, q->qname_len, k->qtype) ||
         get_u16(out + DNS_HEADER_LEN + q->qname_len + 2) != q->qclass)

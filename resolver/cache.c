@@ -172,11 +172,19 @@ static bool ghost_take(const struct cache *c, struct shard *s, uint64_t hash)
     return false;
 }
 
+/* The clock may go back (the wall's, after a bad battery): what was stored more than its TTL ahead
+ * of now is of no known age, and would otherwise live until the clock has caught up. */
+static bool item_is_live(const struct item *i, int64_t now_s)
+{
+    int64_t left = i->expires_s - now_s;
+    return left > 0 && left <= 2 * (int64_t)i->ttl_s;
+}
+
 /* One step of S3-FIFO on the oldest of small: to main, or out. */
 static void evict_small(const struct cache *c, struct shard *s, int64_t now_s)
 {
     struct item *i = container_of(list_first(&s->small), struct item, queue);
-    if (i->freq > 0 && i->expires_s > now_s) {
+    if (i->freq > 0 && item_is_live(i, now_s)) {
         list_remove(&i->queue);
         list_push(&s->main, &i->queue);
         i->in_main = true;
@@ -192,7 +200,7 @@ static void evict_small(const struct cache *c, struct shard *s, int64_t now_s)
 static void evict_main(const struct cache *c, struct shard *s, int64_t now_s)
 {
     struct item *i = container_of(list_first(&s->main), struct item, queue);
-    if (i->freq > 0 && i->expires_s > now_s) {
+    if (i->freq > 0 && item_is_live(i, now_s)) {
         i->freq--;
         list_remove(&i->queue);
         list_push(&s->main, &i->queue);
@@ -341,7 +349,8 @@ static bool same_ns(const struct dns_rrset *a, const struct dns_rrset *b)
 static void item_replace(const struct cache *c, struct shard *s, struct item *old, struct item *i,
                          int64_t now_s)
 {
-    if (old->kind == CACHE_DELEGATION && old->expires_s > now_s && old->expires_s < i->expires_s) {
+    if (old->kind == CACHE_DELEGATION && item_is_live(old, now_s) &&
+        old->expires_s < i->expires_s) {
         struct dns_rrset was = slot_set(&old->set, old->data), is = slot_set(&i->set, i->data);
         /* A parent that is asked again while its delegation is in force does not extend it:
          * otherwise a revoked domain lives for as long as someone keeps asking. */
@@ -430,7 +439,7 @@ static bool get_locked(const struct cache *c, const struct place *p, const struc
                        int64_t now_s, struct arena *a, struct cache_entry *e)
 {
     struct item *i = item_find(c, p, k);
-    if (!i || i->expires_s <= now_s)
+    if (!i || !item_is_live(i, now_s))
         return false;
     const uint8_t *copy = arena_dup(a, i->data, i->data_size);
     if (!copy)
@@ -466,7 +475,7 @@ int cache_put(struct cache *c, const struct cache_key *k, int64_t now_s,
     struct shard *s = p.shard;
     pthread_mutex_lock(&s->lock);
     struct item *old = item_find(c, &p, k);
-    if (old && old->expires_s > now_s && old->rank > i->rank) {
+    if (old && item_is_live(old, now_s) && old->rank > i->rank) {
         pthread_mutex_unlock(&s->lock);
         free(i);
         return ERR_EXISTS;
@@ -558,7 +567,7 @@ void cache_walk(struct cache *c, const uint8_t *below, int64_t now_s,
         for (int q = 0; q < 2; q++)
             LIST_FOR (it, queues[q]) {
                 const struct item *i = container_of(it, struct item, queue);
-                if (i->expires_s <= now_s || !dns_name_is_sub(i->data, below))
+                if (!item_is_live(i, now_s) || !dns_name_is_sub(i->data, below))
                     continue;
                 struct cache_key k = {i->data, i->type, i->kind, i->plane};
                 struct cache_entry e = item_view(i, i->data, now_s);

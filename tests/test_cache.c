@@ -151,7 +151,8 @@ static void test_key_and_expiry(void **state)
         {"any case", "A.eXAMPLE.", 1, CACHE_DATA, 0, NOW + 1, 59},
         {"last second", "a.example.", 1, CACHE_DATA, 0, NOW + 59, 1},
         {"expired", "a.example.", 1, CACHE_DATA, 0, NOW + 60, -1},
-        {"clock went back", "a.example.", 1, CACHE_DATA, 0, NOW - 500, 60},
+        {"clock went back by no more than the TTL", "a.example.", 1, CACHE_DATA, 0, NOW - 60, 60},
+        {"clock went back by more", "a.example.", 1, CACHE_DATA, 0, NOW - 61, -1},
         {"other plane", "a.example.", 1, CACHE_DATA, 1, NOW, -1},
         {"other kind", "a.example.", 1, CACHE_GLUE, 0, NOW, -1},
         {"other type", "a.example.", 2, CACHE_DATA, 0, NOW, -1},
@@ -181,6 +182,8 @@ static void test_rank(void **state)
         {"equal replaces", CACHE_RANK_ANSWER, CACHE_RANK_ANSWER, 10, 0, 100},
         {"lower does not", CACHE_RANK_AA, CACHE_RANK_ADDITIONAL, 10, ERR_EXISTS, 90},
         {"lower does, when the first expired", CACHE_RANK_AA, CACHE_RANK_GLUE, 100, 0, 100},
+        {"lower does not, a little earlier", CACHE_RANK_AA, CACHE_RANK_GLUE, -10, ERR_EXISTS, 100},
+        {"lower does, when the clock went far back", CACHE_RANK_AA, CACHE_RANK_GLUE, -200, 0, 100},
     };
     for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
         struct cache *c = cache_of(MIB, 1);

@@ -98,12 +98,28 @@ static void time_wait_is_no_holder(void **state)
     assert_int_equal(net_probe_bind(&a, NET_PROTO_TCP, holder, sizeof holder), 0);
 }
 
+/* Free for both protocols: what is said to be free can be bound at once. */
+static void free_port(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"127.0.0.1", "127.0.0.9", "::1", "0.0.0.0"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct addr a;
+        addr_parse(&a, rows[i], 0);
+        a.port = net_probe_port(&a);
+        if (!a.port || net_probe_bind(&a, NET_PROTO_UDP, NULL, 0) ||
+            net_probe_bind(&a, NET_PROTO_TCP, NULL, 0))
+            fail_msg("%s: port %u", rows[i], a.port);
+    }
+}
+
 static void not_ours(void **state)
 {
     (void)state;
     struct addr a;
     char holder[16] = "before";
     addr_parse(&a, "192.0.2.1", 0);
+    assert_int_equal(net_probe_port(&a), 0);
     for (enum net_proto p = NET_PROTO_UDP; p <= NET_PROTO_TCP; p++) {
         assert_int_equal(net_probe_bind(&a, p, holder, sizeof holder), ERR_UNREACHABLE);
         assert_string_equal(holder, "");
@@ -112,8 +128,9 @@ static void not_ours(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(held_addresses), cmocka_unit_test(sharing_holder),
-        cmocka_unit_test(time_wait_is_no_holder), cmocka_unit_test(not_ours)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(held_addresses),
+                                       cmocka_unit_test(sharing_holder),
+                                       cmocka_unit_test(time_wait_is_no_holder),
+                                       cmocka_unit_test(free_port), cmocka_unit_test(not_ours)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@ static const char zone_text[] =
     "mail A 192.0.2.25\n"
     "www A 192.0.2.80\n"
     "alias CNAME www\n"
+    "nsalias CNAME ns1\n"
     "far CNAME www.other.\n"
     "out CNAME www.elsewhere.\n"
     "loop CNAME loop\n"
@@ -29,7 +30,7 @@ static const char zone_text[] =
     "sub.wild A 192.0.2.9\n"
     "*.walias CNAME www\n"
     "host.ent A 192.0.2.7\n"
-    "child NS ns.child\nchild NS ns1\nchild DS 1 8 2 00\nns.child A 192.0.2.53\n"
+    "child NS ns.child\nchild NS ns1\nchild DS 1 8 3 00\nns.child A 192.0.2.53\n"
     "old DNAME other.\n"
     "srv SRV 0 0 80 www\n";
 static const char other_text[] =
@@ -96,7 +97,7 @@ static const struct {
      "ns.child.example. A 192.0.2.53|ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|",
      AUTHORITY_LEAVES},
     {"DS is the parent's (RFC 4035 3.1.4.1)", "child.example.", "DS", DNS_FLAG_AA, "NOERROR",
-     "child.example. DS 1 8 2 00|", "example. NS ns1.example.|",
+     "child.example. DS 1 8 3 00|", "example. NS ns1.example.|",
      "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|", AUTHORITY_DONE},
     {"DNAME", "a.b.old.example.", "A", DNS_FLAG_AA, "NXDOMAIN",
      "old.example. DNAME other.|a.b.old.example. CNAME a.b.other.|", "other. SOA|", "",
@@ -108,8 +109,17 @@ static const struct {
     {"DNAME's owner itself", "old.example.", "A", DNS_FLAG_AA, "NOERROR", "", "example. SOA|", "",
      AUTHORITY_DONE},
     {"ANY is one set (RFC 8482)", "ns1.example.", "ANY", DNS_FLAG_AA, "NOERROR",
-     "ns1.example. A 192.0.2.1|", "example. NS ns1.example.|",
-     "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|", AUTHORITY_DONE},
+     "ns1.example. A 192.0.2.1|", "example. NS ns1.example.|", "ns1.example. AAAA 2001:db8::1|",
+     AUTHORITY_DONE},
+    {"no set twice (RFC 2181 5.5): NS of the zone", "example.", "NS", DNS_FLAG_AA, "NOERROR",
+     "example. NS ns1.example.|", "", "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|",
+     AUTHORITY_DONE},
+    {"no set twice: a server's address", "ns1.example.", "AAAA", DNS_FLAG_AA, "NOERROR",
+     "ns1.example. AAAA 2001:db8::1|", "example. NS ns1.example.|", "ns1.example. A 192.0.2.1|",
+     AUTHORITY_DONE},
+    {"no set twice: a server's address by an alias", "nsalias.example.", "A", DNS_FLAG_AA,
+     "NOERROR", "nsalias.example. CNAME ns1.example.|ns1.example. A 192.0.2.1|",
+     "example. NS ns1.example.|", "ns1.example. AAAA 2001:db8::1|", AUTHORITY_DONE},
     {"additional of MX", "example.", "MX", DNS_FLAG_AA, "NOERROR", "example. MX 10 mail.example.|",
      "example. NS ns1.example.|",
      "mail.example. A 192.0.2.25|ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|",

@@ -20,6 +20,7 @@ struct snapshot_listener {
     char name[64]; /* "" when it has none */
     uint8_t roles; /* enum snapshot_role */
     bool udp, tcp;
+    bool any_port;        /* configured as 0; addr has the one that was taken */
     struct net_acl allow; /* who may ask the resolver here */
 };
 
