@@ -114,6 +114,7 @@ const struct config_option config_options[] = {
     BOOL("resolver.qname-minimisation", "yes",
          "Show each server no more of the name than it needs (RFC 9156)."),
     BOOL("resolver.case-randomisation", "yes", "Mixed case in questions against forged replies."),
+    BOOL("resolver.cookies", "yes", "Cookies towards servers against forged replies (RFC 7873)."),
     BOOL("resolver.harden-glue", "yes",
          "Glue is only used inside the bailiwick of the zone that was asked."),
     BOOL("resolver.special-zones", "yes", "Answer RFC 6761 and RFC 6303 names locally."),

@@ -133,7 +133,7 @@ static void add_server(void *arg, const struct addr *a, const struct server_info
                        i->srtt_us / 1000.0, "rttvar_ms", i->var_us / 1000.0, "rto_ms",
                        (int)i->rto_ms, "loss", i->loss_permille / 1000.0, "window", (int)i->window,
                        "in_flight", (int)i->in_flight, "edns_broken", (int)i->edns_broken,
-                       "case_broken", (int)i->case_broken));
+                       "case_broken", (int)i->case_broken, "cookie", i->cookie_len != 0));
 }
 
 json_t *server_report_servers(struct server *s)

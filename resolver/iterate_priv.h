@@ -51,6 +51,7 @@ struct resolver {
     struct hints hints;
     struct arena arena; /* copies of option data */
     uint64_t seed;
+    uint8_t cookie_secret[16];
 };
 
 struct resolver_worker {
@@ -126,7 +127,8 @@ struct cut_addr {
     bool out;    /* answered uselessly, or refused: not again for this question */
     bool silent; /* a UDP timer ran out */
     bool tcp_tried, tcp_silent, plain_tried;
-    bool case_only; /* a mismatch in the case of the question only */
+    bool case_only;    /* a mismatch in the case of the question only */
+    bool cookie_asked; /* BADCOOKIE was answered with the new one */
 };
 struct cut {
     const uint8_t *zone;
@@ -215,6 +217,9 @@ struct attempt {
     struct server_ticket ticket;
     unsigned question, n, hop, target; /* target: index into the cut's addresses */
     unsigned cut;                      /* serial */
+    uint16_t question_end;             /* offset in the packet */
+    uint8_t cookie_len;                /* of the cookie sent, whole */
+    uint8_t cookie[EDNS_COOKIE_MAX];
     bool timed_out, edns, retried;
 };
 

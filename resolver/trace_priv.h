@@ -10,27 +10,28 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-#define TRACE_MAP(X)                                                                            \
-    X(START, "start", "n:qname t:qtype")                                                        \
-    X(STEP, "step", "s:step")                                                                   \
-    X(SUB, "sub", "u:iter u:depth s:reason n:qname t:qtype")                                    \
-    X(PROBE, "cache_probe", "s:kind n:name t:type s:result u:ttl")                              \
-    X(LOCAL, "local", "n:name s:action")                                                        \
-    X(SHARED, "shared", "s:with_worker")                                                        \
-    X(CUT, "cut", "n:zone s:source u:ttl u:ns u:addrs")                                         \
-    X(HOP, "hop", "u:seq u:depth s:reason n:zone s:cut_from n:qname t:qtype u:minimised")       \
-    X(CHOICE, "choice", "u:seq n:ns a:addr s:origin s:why u:candidates u:cost_us u:next_us")    \
-    X(SEND, "send", "u:seq u:n s:transport a:server u:local_port u:rto_ms u:case_mixed u:edns") \
-    X(OUTCOME, "outcome", "u:seq u:n s:outcome u:rtt_us u:size")                                \
-    X(CLASS, "class", "u:seq s:class u:rcode u:aa u:tc u:glue u:edns")                          \
-    X(SCRUB, "scrub", "n:name t:type s:rule")                                                   \
-    X(ALIAS, "alias", "u:n n:from n:to t:type")                                                 \
-    X(WRITE, "cache_write", "u:seq s:kind n:name t:type u:ttl u:rank s:result")                 \
-    X(LIMIT, "limit", "s:limit u:used u:limit_at")                                              \
-    X(FAIL, "fail", "s:why")                                                                    \
-    X(BUDGET, "budget", "u:total u:walk u:ns_addr u:ns_names u:aliases u:bytes")                \
-    X(EDE, "ede", "u:code s:text")                                                              \
-    X(LOST, "lost", "u:events")                                                                 \
+#define TRACE_MAP(X)                                                                         \
+    X(START, "start", "n:qname t:qtype")                                                     \
+    X(STEP, "step", "s:step")                                                                \
+    X(SUB, "sub", "u:iter u:depth s:reason n:qname t:qtype")                                 \
+    X(PROBE, "cache_probe", "s:kind n:name t:type s:result u:ttl")                           \
+    X(LOCAL, "local", "n:name s:action")                                                     \
+    X(SHARED, "shared", "s:with_worker")                                                     \
+    X(CUT, "cut", "n:zone s:source u:ttl u:ns u:addrs")                                      \
+    X(HOP, "hop", "u:seq u:depth s:reason n:zone s:cut_from n:qname t:qtype u:minimised")    \
+    X(CHOICE, "choice", "u:seq n:ns a:addr s:origin s:why u:candidates u:cost_us u:next_us") \
+    X(SEND, "send",                                                                          \
+      "u:seq u:n s:transport a:server u:local_port u:rto_ms u:case_mixed u:edns s:cookie")   \
+    X(OUTCOME, "outcome", "u:seq u:n s:outcome u:rtt_us u:size")                             \
+    X(CLASS, "class", "u:seq s:class u:rcode u:aa u:tc u:glue u:edns")                       \
+    X(SCRUB, "scrub", "n:name t:type s:rule")                                                \
+    X(ALIAS, "alias", "u:n n:from n:to t:type")                                              \
+    X(WRITE, "cache_write", "u:seq s:kind n:name t:type u:ttl u:rank s:result")              \
+    X(LIMIT, "limit", "s:limit u:used u:limit_at")                                           \
+    X(FAIL, "fail", "s:why")                                                                 \
+    X(BUDGET, "budget", "u:total u:walk u:ns_addr u:ns_names u:aliases u:bytes")             \
+    X(EDE, "ede", "u:code s:text")                                                           \
+    X(LOST, "lost", "u:events")                                                              \
     X(ANSWER, "answer", "u:rcode u:records u:took_us")
 
 enum trace_kind {

@@ -7,6 +7,7 @@
  *   hints ADDRESS                        of the root, instead of 192.0.2.1 (a.root.)
  *   server ADDRESS [behaviour...]        dead udp-dead tcp-dead tcp-refused no-edns formerr-edns edns
  *                                        close-idle truncate wrong-id lower no-aa garbage empty flat
+ *                                        cookies badcookie wrong-cookie cookie-rubbish
  *                                        rcode=N delay=MS drop=N upward=NAME
  *   zone NAME                            of the server above; then indented records:
  *     OWNER TTL TYPE RDATA
@@ -216,6 +217,7 @@ static void set_option(struct story *s, char *rest)
     } rows[] = {
         {"qname_minimisation", &o->qname_minimisation, NULL, NULL},
         {"case_randomisation", &o->case_randomisation, NULL, NULL},
+        {"cookies", &o->cookies, NULL, NULL},
         {"priming", &o->priming, NULL, NULL},
         {"harden_glue", &o->harden_glue, NULL, NULL},
         {"full_responses", &o->full_responses, NULL, NULL},
@@ -264,13 +266,24 @@ static void add_server(struct story *s, char *rest)
     const struct {
         const char *word;
         bool *flag;
-    } rows[] = {{"dead", &x->dead},         {"udp-dead", &x->udp_dead},
-                {"tcp-dead", &x->tcp_dead}, {"tcp-refused", &x->tcp_refused},
-                {"no-edns", &x->no_edns},   {"formerr-edns", &x->formerr_edns},
-                {"truncate", &x->truncate}, {"wrong-id", &x->wrong_id},
-                {"lower", &x->lower},       {"no-aa", &x->no_aa},
-                {"garbage", &x->garbage},   {"empty", &x->empty},
-                {"flat", &x->flat},         {"close-idle", &x->close_idle}};
+    } rows[] = {{"dead", &x->dead},
+                {"udp-dead", &x->udp_dead},
+                {"tcp-dead", &x->tcp_dead},
+                {"tcp-refused", &x->tcp_refused},
+                {"no-edns", &x->no_edns},
+                {"formerr-edns", &x->formerr_edns},
+                {"truncate", &x->truncate},
+                {"wrong-id", &x->wrong_id},
+                {"lower", &x->lower},
+                {"no-aa", &x->no_aa},
+                {"garbage", &x->garbage},
+                {"empty", &x->empty},
+                {"cookies", &x->cookies},
+                {"badcookie", &x->badcookie},
+                {"wrong-cookie", &x->wrong_cookie},
+                {"cookie-rubbish", &x->cookie_rubbish},
+                {"flat", &x->flat},
+                {"close-idle", &x->close_idle}};
     while ((word = strtok(NULL, " "))) {
         bool known = false;
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

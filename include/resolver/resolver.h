@@ -57,7 +57,7 @@ struct resolver_options {
     uint64_t cache_bytes; /* both tiers together */
     uint32_t ttl_min_s, ttl_max_s, ttl_negative_max_s;
     bool full_responses; /* with what the cache knows beside the answer */
-    bool qname_minimisation, case_randomisation, priming, harden_glue, special_zones;
+    bool qname_minimisation, case_randomisation, cookies, priming, harden_glue, special_zones;
     bool use_ipv4, use_ipv6;
     bool ask_loopback,
         ask_private; /* addresses of the lab and of split networks are asked only when allowed */
