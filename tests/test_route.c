@@ -2,6 +2,7 @@
  * resolver, after our own part; without RD, or without the right to ask, it is answered as it is.
  * The rest of the world is another listener of the same process. */
 /* folders: daemon config lab */
+/* threads */
 #include "base/clock.h"
 #include "base/err.h"
 #include "dns/text.h"
