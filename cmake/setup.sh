@@ -10,7 +10,7 @@ build_packages=(build-essential cmake ninja-build "pkgconf|pkg-config" libuv1-de
     libyaml-dev "libcurl4-openssl-dev|libcurl4-gnutls-dev" libmicrohttpd-dev libjansson-dev)
 test_packages=(libcmocka-dev python3)
 # Other people's tools that some tests ask for a second opinion; those tests skip without them.
-witness_packages=(bind9-dnsutils bind9-utils knot-dnsutils knot-dnssecutils python3-dnspython)
+witness_packages=(bind9-dnsutils bind9-utils knot-dnsutils knot-dnssecutils python3-dnspython faketime)
 ci_packages=(clang clang-format clang-tidy cppcheck gcovr)
 
 # A checkout that belongs to somebody else (root built it, or it is read-only) is built in the user's cache.
