@@ -7,9 +7,11 @@
 #include "dns/zonefile.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
-#define ZONE_CHUNK (256u << 10)
-#define HASH_SEED  0x77617970UL
+#define ZONE_CHUNK     (256u << 10)
+#define ZONE_CHUNK_MIN 1024u
+#define HASH_SEED      0x77617970UL
 
 struct build {
     struct zone *z;
@@ -293,6 +295,18 @@ static void zone_free(struct part *p)
     free(z);
 }
 
+/* Names and data take about as much as their text: a server of many small zones holds no more. */
+static size_t chunk_of(const char *path, const char *text, size_t len)
+{
+    struct stat st;
+    size_t chunk = ZONE_CHUNK_MIN, want = len;
+    if (!text)
+        want = stat(path, &st) || st.st_size < 0 ? 0 : (size_t)st.st_size;
+    while (chunk < want && chunk < ZONE_CHUNK)
+        chunk *= 2;
+    return chunk;
+}
+
 static int zone_build(struct zone **out, const uint8_t *origin, const char *name, const char *text,
                       size_t len, struct diag_list *diags)
 {
@@ -302,7 +316,7 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
     if (!b.z)
         return ERR_NOMEM;
     part_init(&b.z->part, zone_free);
-    arena_init(&b.z->arena, text && len < ZONE_CHUNK / 4 ? 4096 : ZONE_CHUNK, 0);
+    arena_init(&b.z->arena, chunk_of(name, text, len), 0);
     dns_name_lower(b.z->origin, origin);
     b.z->labels = (uint8_t)dns_name_labels(origin);
     int err = text ? zonefile_read_mem(name, text, len, &o, on_record, &b, diags)

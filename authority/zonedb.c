@@ -150,6 +150,15 @@ const struct zone *zonedb_find(const struct zonedb *db, const uint8_t *qname, un
     }
 }
 
+const struct zone *zonedb_get(const struct zonedb *db, const uint8_t *origin, zonedb_listeners on)
+{
+    for (const struct zonedb_entry *e = find_origin(db, origin); e;
+         e = e->next ? &db->entries[e->next - 1] : NULL)
+        if (e->on == on)
+            return e->zone;
+    return NULL;
+}
+
 unsigned zonedb_count(const struct zonedb *db)
 {
     return db->count;

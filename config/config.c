@@ -457,6 +457,11 @@ const struct config_node *config_item(const struct config *c, const char *path, 
     return nth(config_node(c, NULL, path), i);
 }
 
+const struct config_node *config_next(const struct config_node *item)
+{
+    return item->next;
+}
+
 const char *config_text(const struct config *c, const struct config_node *item, const char *path)
 {
     const struct config_node *n = config_node(c, item, path);

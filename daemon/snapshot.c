@@ -175,19 +175,6 @@ static zonedb_listeners zone_listeners(struct snapshot *s, const struct config_n
     return on;
 }
 
-static struct zone *zone_before(const struct snapshot *before, const uint8_t *origin,
-                                zonedb_listeners on)
-{
-    for (unsigned i = 0; before && i < zonedb_count(before->zones); i++) {
-        const uint8_t *o;
-        zonedb_listeners was;
-        const struct zone *z = zonedb_at(before->zones, i, &o, &was);
-        if (z && was == on && dns_name_equal(o, origin))
-            return (struct zone *)(uintptr_t)z;
-    }
-    return NULL;
-}
-
 /* A zone that cannot be loaded keeps its old version, or is answered SERVFAIL when there is none.
  */
 static void take_zone(struct snapshot *s, const struct config_node *item,
@@ -207,7 +194,9 @@ static void take_zone(struct snapshot *s, const struct config_node *item,
     snprintf(path, sizeof path, "%s%s%s", *file == '/' ? "" : config_folder(c),
              *file == '/' ? "" : "/", file);
     zonedb_listeners on = zone_listeners(s, item, diags);
-    struct zone *z = NULL, *old = zone_before(before, origin, on);
+    struct zone *z = NULL, *old = NULL;
+    if (before) /* only its count of holders changes */
+        old = (struct zone *)(uintptr_t)zonedb_get(before->zones, origin, on);
     unsigned errors = diags->errors;
     if (zone_load(&z, origin, path, diags) < 0) {
         z = old;
@@ -249,8 +238,9 @@ int snapshot_build(struct snapshot **out, struct config *config, const struct sn
     unsigned errors = diags->errors;
     *zone_errors = 0;
     take_listeners(s, before, diags);
-    for (unsigned i = 0; s->zones && i < config_items(config, "zones"); i++)
-        take_zone(s, config_item(config, "zones", i), before, diags, zone_errors);
+    for (const struct config_node *item = config_item(config, "zones", 0); s->zones && item;
+         item = config_next(item))
+        take_zone(s, item, before, diags, zone_errors);
     int err = !s->zones                ? ERR_NOMEM
               : diags->errors > errors ? ERR_INVALID
                                        : zonedb_finish(s->zones);

@@ -351,6 +351,11 @@ static void many_zones(void **state)
     assert_non_null(zonedb_find(db, (const uint8_t *)"\1x\5Z2999\7example", 1, &failed));
     assert_null(zonedb_find(db, (const uint8_t *)"\1x\5z2999\7example", 2, &failed));
     assert_null(zonedb_find(db, (const uint8_t *)"\5z3000\7example", 0, &failed));
+    const uint8_t *exact = (const uint8_t *)"\5Z2999\7example";
+    assert_ptr_equal(zonedb_get(db, exact, 3), zonedb_find(db, exact, 0, &failed));
+    assert_null(zonedb_get(db, exact, 1));
+    assert_null(zonedb_get(db, (const uint8_t *)"\1x\5z2999\7example", 3));
+    assert_true(zone_size(zonedb_get(db, exact, 3)).bytes < 4096);
     part_unref(zonedb_part(db));
     diag_fini(&d);
 }
