@@ -26,24 +26,22 @@ struct respond {
         const struct zone_node *node;
     } proof[PROOF_MAX];
     unsigned extra_count;
-    struct {
-        const uint8_t *name;
-        bool glue; /* in-domain glue of a referral: required (RFC 9471) */
-    } extra[ADDITIONAL_MAX];
+    const uint8_t *extra[ADDITIONAL_MAX];
 };
 
 /* ---- writing ---- */
 
-static void note_extra(struct respond *r, const struct dns_rrset *set, bool referral)
+static void note_extra(struct respond *r, const struct dns_rrset *set)
 {
-    if (r->ask->minimal && !referral)
+    if (r->ask->minimal)
         return;
     DNS_RR_FOR (rd, set) {
         const uint8_t *target = dns_rdata_target(set->type, rd.at, rd.len);
-        if (!target || !*target || r->extra_count == ADDITIONAL_MAX)
-            continue;
-        r->extra[r->extra_count].name = target;
-        r->extra[r->extra_count++].glue = referral && dns_name_is_sub(target, set->owner);
+        bool service = set->type == DNS_TYPE_SVCB || set->type == DNS_TYPE_HTTPS;
+        if (target && !*target && service && get_u16(rd.at))
+            target = r->name; /* RFC 9460 2.5.2: "." is the owner itself */
+        if (target && *target && r->extra_count < ADDITIONAL_MAX)
+            r->extra[r->extra_count++] = target;
     }
 }
 
@@ -72,7 +70,7 @@ static void put_answer(struct respond *r, const struct zone_node *n, const struc
     if (!put_set(r, DNS_SECTION_ANSWER, n, set, owner, set->ttl))
         r->tc = true;
     else
-        note_extra(r, set, false);
+        note_extra(r, set);
 }
 
 static void put_soa(struct respond *r)
@@ -141,15 +139,24 @@ static bool put_addresses(struct respond *r, const uint8_t *name, bool referral)
     return fits;
 }
 
-static void put_extra(struct respond *r, bool referral)
+static void put_extra(struct respond *r)
 {
     for (unsigned i = 0; i < r->extra_count; i++) {
         bool twin = false;
         for (unsigned j = 0; j < i; j++)
-            twin = twin || dns_name_equal(r->extra[i].name, r->extra[j].name);
-        if (!twin && !put_addresses(r, r->extra[i].name, referral) && r->extra[i].glue)
-            r->tc = true;
+            twin = twin || dns_name_equal(r->extra[i], r->extra[j]);
+        if (!twin)
+            put_addresses(r, r->extra[i], false);
     }
+}
+
+/* RFC 9471: all glue; that of servers inside the zone comes first, and is missed with TC. */
+static void put_glue(struct respond *r, const struct dns_rrset *ns)
+{
+    for (int inside = 1; inside >= 0; inside--)
+        DNS_RR_FOR (rd, ns)
+            if (dns_name_is_sub(rd.at, ns->owner) == inside && !put_addresses(r, rd.at, true))
+                r->tc = r->tc || inside;
 }
 
 static void put_apex_ns(struct respond *r)
@@ -159,7 +166,7 @@ static void put_apex_ns(struct respond *r)
     if (!r->ask->minimal && !is_answered(r, apex->name, DNS_TYPE_NS) &&
         zone_node_get(r->zone, apex, DNS_TYPE_NS, 0, &ns) &&
         put_set(r, DNS_SECTION_AUTHORITY, apex, &ns, apex->name, ns.ttl))
-        note_extra(r, &ns, false);
+        note_extra(r, &ns);
 }
 
 /* ---- outcomes ---- */
@@ -178,8 +185,7 @@ static enum outcome answer_referral(struct respond *r, const struct zone_node *c
     else
         note_denial(r, DENIAL_TYPE, cut, NULL); /* there is no DS */
     put_proofs(r);
-    note_extra(r, &ns, true);
-    put_extra(r, true);
+    put_glue(r, &ns);
     return OUTCOME_REFERRAL;
 }
 
@@ -327,7 +333,8 @@ static const struct zone *find_zone(const struct authority_ask *ask, const uint8
         bool up_failed;
         const struct zone *up =
             zonedb_find(ask->db, dns_name_parent(name), ask->listener, &up_failed);
-        if (up)
+        *failed = up_failed; /* the child's "no DS" would be taken for the parent's */
+        if (up || up_failed)
             return up;
     }
     return z;
@@ -351,8 +358,8 @@ static enum authority_result follow(struct respond *r, enum outcome *last)
     enum outcome o = OUTCOME_FOLLOW;
     for (unsigned links = 0; o == OUTCOME_FOLLOW; links++) {
         *last = o = answer_name(r);
-        if (links == 0 && o != OUTCOME_REFERRAL)
-            r->flags |= DNS_FLAG_AA; /* by the first owner */
+        if (links == 0 && o != OUTCOME_REFERRAL && r->ask->query->qclass != DNS_CLASS_ANY)
+            r->flags |= DNS_FLAG_AA; /* by the first owner; we do not know all classes */
         if (o != OUTCOME_FOLLOW)
             break;
         bool failed;
@@ -385,7 +392,7 @@ static enum authority_result walk(struct respond *r)
         return result;
     if (r->out->rcode == DNS_RCODE_NOERROR && !r->w->counts[DNS_SECTION_AUTHORITY])
         put_apex_ns(r);
-    put_extra(r, false);
+    put_extra(r);
     return AUTHORITY_DONE;
 }
 

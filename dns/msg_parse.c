@@ -38,10 +38,14 @@ static int query_additional(struct dns_query *q, struct rcur *c)
     return edns_parse(&q->edns, cls, ttl, rd, rdlen, true);
 }
 
+/* Answer and authority section: whatever is there, but no OPT (RFC 6891 6.1.1). */
 static bool query_skip(struct rcur *c, unsigned count)
 {
     for (; count; count--) {
-        if (!skip_owner(c) || !rcur_take(c, 8))
+        if (!skip_owner(c))
+            return false;
+        uint16_t type = rcur_u16(c);
+        if (type == DNS_TYPE_OPT || !rcur_take(c, 6))
             return false;
         uint16_t rdlen = rcur_u16(c);
         if (!rcur_take(c, rdlen))

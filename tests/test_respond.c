@@ -32,7 +32,18 @@ static const char zone_text[] =
     "host.ent A 192.0.2.7\n"
     "child NS ns.child\nchild NS ns1\nchild DS 1 8 3 00\nns.child A 192.0.2.53\n"
     "old DNAME other.\n"
-    "srv SRV 0 0 80 www\n";
+    "srv SRV 0 0 80 www\n"
+    "web HTTPS 1 . alpn=h2\nweb A 192.0.2.82\nwebalias HTTPS 0 .\nwebalias A 192.0.2.83\n"
+    "late NS ns1\nlate NS ns.sib\nlate NS ns.late\nns.late A 192.0.2.54\n"
+    "sib NS ns.sib\nns.sib A 192.0.2.55\n";
+/* More name servers than an answer's additional data may name. */
+static const char wide_text[] =
+    "$TTL 300\n@ SOA ns h 1 1 1 1 30\n@ NS ns1.example.\n"
+    "$GENERATE 1-20 child NS ns$.child\n$GENERATE 1-20 ns$.child A 192.0.2.$\n";
+static const char parent_text[] =
+    "$TTL 300\n@ SOA ns h 1 1 1 1 30\n@ NS ns1.example.\nown NS ns1.example.\n"
+    "own DS 1 8 3 00\nunsigned NS ns1.example.\n";
+static const char child_text[] = "$TTL 300\n@ SOA ns h 1 1 1 1 30\n@ NS ns1.example.\n";
 static const char other_text[] =
     "$TTL 300\n@ SOA ns h 1 1 1 1 30\n@ NS ns1.example.\nwww A 198.51.100.1\n";
 
@@ -128,6 +139,31 @@ static const struct {
      "srv.example. SRV 0 0 80 www.example.|", "example. NS ns1.example.|",
      "www.example. A 192.0.2.80|ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|",
      AUTHORITY_DONE},
+    {"additional of HTTPS: its owner", "web.example.", "HTTPS", DNS_FLAG_AA, "NOERROR",
+     "web.example. HTTPS 1 . alpn=\"h2\"|", "example. NS ns1.example.|",
+     "web.example. A 192.0.2.82|ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|",
+     AUTHORITY_DONE},
+    {"HTTPS alias to nothing", "webalias.example.", "HTTPS", DNS_FLAG_AA, "NOERROR",
+     "webalias.example. HTTPS 0 .|", "example. NS ns1.example.|",
+     "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|", AUTHORITY_DONE},
+    {"sibling glue, after that of the zone itself", "x.late.example.", "A", 0, "NOERROR", "",
+     "late.example. NS ns1.example.|late.example. NS ns.sib.example.|"
+     "late.example. NS ns.late.example.|",
+     "ns.late.example. A 192.0.2.54|ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|"
+     "ns.sib.example. A 192.0.2.55|",
+     AUTHORITY_LEAVES},
+    {"DS of a zone of ours below a zone of ours", "own.parent.", "DS", DNS_FLAG_AA, "NOERROR",
+     "own.parent. DS 1 8 3 00|", "parent. NS ns1.example.|",
+     "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|", AUTHORITY_DONE},
+    {"no DS, says the parent", "unsigned.parent.", "DS", DNS_FLAG_AA, "NOERROR", "", "parent. SOA|",
+     "", AUTHORITY_DONE},
+    {"DS at the apex, the parent is not ours", "example.", "DS", DNS_FLAG_AA, "NOERROR", "",
+     "example. SOA|", "", AUTHORITY_DONE},
+    {"DS, the parent is ours and did not load", "sub.broken.", "DS", 0, "SERVFAIL", "", "", "",
+     AUTHORITY_DONE},
+    {"all else of that zone is answered", "sub.broken.", "NS", DNS_FLAG_AA, "NOERROR",
+     "sub.broken. NS ns1.example.|", "", "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|",
+     AUTHORITY_DONE},
     {"transfer", "example.", "AXFR", 0, "REFUSED", "", "", "", AUTHORITY_DONE},
     {"zone that did not load", "www.broken.", "A", 0, "SERVFAIL", "", "", "", AUTHORITY_DONE},
     {"not ours", "www.elsewhere.", "A", 0, NULL, "", "", "", AUTHORITY_NOT_OURS},
@@ -139,11 +175,16 @@ static struct zonedb *make_db(void)
         const char *origin, *text;
         size_t len;
     } zones[] = {{"\7example", zone_text, sizeof zone_text - 1},
-                 {"\5other", other_text, sizeof other_text - 1}};
+                 {"\5other", other_text, sizeof other_text - 1},
+                 {"\4wide", wide_text, sizeof wide_text - 1},
+                 {"\6parent", parent_text, sizeof parent_text - 1},
+                 {"\3own\6parent", child_text, sizeof child_text - 1},
+                 {"\10unsigned\6parent", child_text, sizeof child_text - 1},
+                 {"\3sub\6broken", child_text, sizeof child_text - 1}};
     struct zonedb *db = zonedb_new();
     struct diag_list d;
     diag_init(&d);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
         struct zone *z;
         if (zone_load_mem(&z, (const uint8_t *)zones[i].origin, "t", zones[i].text, zones[i].len,
                           &d)) {
@@ -236,6 +277,44 @@ static void loops_end(void **state)
     struct authority_ask ask = {.db = db, .query = &query, .limit = sizeof buf};
     assert_int_equal(authority_respond(&ask, &w, buf, &out), AUTHORITY_DONE);
     assert_true(out.aa);
+    part_unref(zonedb_part(db));
+}
+
+/* All glue of a referral is there, however many servers it has (RFC 9471). */
+static void glue_of_many(void **state)
+{
+    (void)state;
+    struct zonedb *db = make_db();
+    static struct dns_writer w;
+    uint8_t q[512], buf[4096];
+    struct dns_query query;
+    struct authority_out out;
+    size_t len = make_query(q, "x.child.wide.", "A");
+    dns_query_parse(&query, q, len);
+    struct authority_ask ask = {.db = db, .query = &query, .limit = sizeof buf};
+    assert_int_equal(authority_respond(&ask, &w, buf, &out), AUTHORITY_LEAVES);
+    assert_false(out.tc);
+    assert_int_equal(w.counts[DNS_SECTION_AUTHORITY], 20);
+    assert_int_equal(w.counts[DNS_SECTION_ADDITIONAL], 20);
+    part_unref(zonedb_part(db));
+}
+
+/* QCLASS ANY may have answers in other classes (RFC 1034 3.7.1): never authoritative. */
+static void any_class(void **state)
+{
+    (void)state;
+    struct zonedb *db = make_db();
+    static struct dns_writer w;
+    uint8_t q[512], buf[4096];
+    struct dns_query query;
+    struct authority_out out;
+    size_t len = make_query(q, "www.example.", "A");
+    q[len - 1] = DNS_CLASS_ANY;
+    dns_query_parse(&query, q, len);
+    struct authority_ask ask = {.db = db, .query = &query, .limit = sizeof buf};
+    assert_int_equal(authority_respond(&ask, &w, buf, &out), AUTHORITY_DONE);
+    assert_false(out.aa);
+    assert_int_equal(w.counts[DNS_SECTION_ANSWER], 1);
     part_unref(zonedb_part(db));
 }
 
@@ -362,8 +441,9 @@ static void many_zones(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(loops_end),
-                                       cmocka_unit_test(truncates), cmocka_unit_test(zone_checks),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(answers),   cmocka_unit_test(loops_end),
+                                       cmocka_unit_test(truncates), cmocka_unit_test(glue_of_many),
+                                       cmocka_unit_test(any_class), cmocka_unit_test(zone_checks),
                                        cmocka_unit_test(many_zones)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
