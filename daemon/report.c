@@ -261,9 +261,10 @@ json_t *server_report_traces(struct server *s, const uint8_t *qname, unsigned n)
         if (r)
             recorder_find(r, qname, n, copy_trace, &c);
     }
-    if (c.at && c.count)
-        qsort(c.at, c.count, sizeof *c.at, newest_first);
-    for (unsigned i = 0; c.at && i < c.count; i++) {
+    unsigned count = c.at ? c.count : 0;
+    if (count)
+        qsort(c.at, count, sizeof *c.at, newest_first); /* stable enough: seconds */
+    for (unsigned i = 0; i < count; i++) {
         json_t *doc = i < n ? trace_document(&c.at[i]) : NULL;
         if (doc)
             json_array_append_new(list, doc);
