@@ -457,6 +457,24 @@ uint32_t zone_serial(const struct zone *z)
     return z->serial;
 }
 
+bool zone_same(const struct zone *a, const struct zone *b)
+{
+    if (a->node_count != b->node_count || a->set_count != b->set_count ||
+        a->records != b->records || !dns_name_equal(a->origin, b->origin))
+        return false;
+    for (uint32_t i = 0; i < a->node_count; i++)
+        if (a->nodes[i].set_count != b->nodes[i].set_count ||
+            !dns_name_equal(a->nodes[i].name, b->nodes[i].name))
+            return false;
+    for (uint32_t i = 0; i < a->set_count; i++) {
+        const struct zone_set *s = &a->sets[i], *t = &b->sets[i];
+        if (s->type != t->type || s->covers != t->covers || s->ttl != t->ttl ||
+            s->size != t->size || memcmp(s->rdata, t->rdata, s->size) != 0)
+            return false;
+    }
+    return true;
+}
+
 struct zone_size zone_size(const struct zone *z)
 {
     return (struct zone_size){z->records, z->node_count, z->bytes};
