@@ -7,9 +7,11 @@
 #include "dns/zonefile.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
-#define ZONE_CHUNK (256u << 10)
-#define HASH_SEED  0x77617970UL
+#define ZONE_CHUNK       (256u << 10)
+#define ZONE_CHUNK_SMALL (2u << 10)
+#define HASH_SEED        0x77617970UL
 
 struct build {
     struct zone *z;
@@ -321,6 +323,15 @@ static void zone_free(struct part *p)
     free(z);
 }
 
+/* Small zones are many: they take no more than they need. */
+static size_t chunk_size(const char *path, const char *text, size_t len)
+{
+    struct stat st;
+    if (!text)
+        len = stat(path, &st) ? 0 : (size_t)st.st_size;
+    return len < ZONE_CHUNK / 4 ? ZONE_CHUNK_SMALL : ZONE_CHUNK;
+}
+
 static int zone_build(struct zone **out, const uint8_t *origin, const char *name, const char *text,
                       size_t len, struct diag_list *diags)
 {
@@ -330,7 +341,7 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
     if (!b.z)
         return ERR_NOMEM;
     part_init(&b.z->part, zone_free);
-    arena_init(&b.z->arena, text && len < ZONE_CHUNK / 4 ? 4096 : ZONE_CHUNK, 0);
+    arena_init(&b.z->arena, chunk_size(name, text, len), 0);
     dns_name_lower(b.z->origin, origin);
     b.z->labels = (uint8_t)dns_name_labels(origin);
     int err = text ? zonefile_read_mem(name, text, len, &o, on_record, &b, diags)

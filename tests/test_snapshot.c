@@ -156,6 +156,8 @@ static void what_a_reload_takes(void **state)
         assert_int_equal(build(&l, a, &b, said, sizeof said, &zone_errors), 0);
         const struct zone *was = zonedb_find(a->zones, (const uint8_t *)"\1a\4test", 0, &failed);
         const struct zone *is = zonedb_find(b->zones, (const uint8_t *)"\1a\4test", 0, &failed);
+        if (is && zone_size(is).bytes > 16384) /* there are thousands of these */
+            fail_msg("%s: %u octets", reloads[i].label, (unsigned)zone_size(is).bytes);
         if (zone_errors != reloads[i].zone_errors ||
             (is ? zone_serial(is) : 0) != reloads[i].serial || failed != !reloads[i].serial ||
             (is && was == is) != reloads[i].shared ||
