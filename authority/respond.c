@@ -252,21 +252,17 @@ static enum outcome answer_node(struct respond *r, const struct zone_node *n, co
     struct dns_rrset set;
     uint16_t qtype = r->ask->query->qtype;
     bool many = qtype == DNS_TYPE_ANY || qtype == DNS_TYPE_RRSIG, found;
-    if (qtype != DNS_TYPE_CNAME && !many && qtype != DNS_TYPE_NSEC &&
-        zone_node_get(r->zone, n, DNS_TYPE_CNAME, 0, &set)) {
-        if (encloser)
-            note_denial(r, DENIAL_CLOSER, n, encloser);
-        return answer_alias(r, n, &set, owner);
-    }
     if (many)
         found = answer_any(r, n, owner, qtype == DNS_TYPE_RRSIG);
     else if ((found = zone_node_get(r->zone, n, qtype, 0, &set)))
         put_answer(r, n, &set, owner);
-    if (found) {
-        if (encloser)
-            note_denial(r, DENIAL_CLOSER, n, encloser);
+    bool alias = !found && zone_node_get(r->zone, n, DNS_TYPE_CNAME, 0, &set);
+    if ((found || alias) && encloser)
+        note_denial(r, DENIAL_CLOSER, n, encloser);
+    if (alias) /* RRSIG, NSEC and KEY may be beside it (RFC 2181 10.1): they went first */
+        return answer_alias(r, n, &set, owner);
+    if (found)
         return OUTCOME_DONE;
-    }
     answer_negative(r, DNS_RCODE_NOERROR);
     note_denial(r, encloser ? DENIAL_WILDCARD_TYPE : DENIAL_TYPE, n, encloser);
     return OUTCOME_DONE;
@@ -312,9 +308,8 @@ static enum outcome answer_missing(struct respond *r, const struct zone_node *en
     uint8_t wild[DNS_NAME_MAX];
     int len = dns_name_join(wild, (const uint8_t *)"\1*", 2, encloser->name);
     if (encloser->has_wild && len > 0) {
+        /* NS there delegate nothing: they are data like any other (RFC 4592 4.2 leaves it open) */
         const struct zone_node *n = zone_find(r->zone, wild);
-        if (n && n->cut) /* a delegation at a wildcard makes no sense, and does nothing */
-            return answer_negative(r, DNS_RCODE_NXDOMAIN);
         if (n)
             return answer_node(r, n, r->name, encloser);
     }

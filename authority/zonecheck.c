@@ -123,6 +123,8 @@ static void check_node(struct check *c, const struct zone_node *n)
     }
     if (n->dname && n->set_count && !n->hash_only) /* RFC 6672 2.4 */
         say(c, DIAG_ERROR, n, 0, "is below a DNAME record");
+    if (cut && dns_name_is_wild(n->name)) /* RFC 4592 4.2 */
+        say(c, DIAG_WARNING, n, DNS_TYPE_NS, "is a wildcard: it cannot delegate");
     if (!n->cut && zone_node_get(c->z, n, DNS_TYPE_DS, 0, &set)) /* RFC 4035 2.4 */
         say(c, DIAG_WARNING, n, DNS_TYPE_DS, "has a DS record and is no delegation");
 }

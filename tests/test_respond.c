@@ -33,6 +33,7 @@ static const char zone_text[] =
     "child NS ns.child\nchild NS ns1\nchild DS 1 8 3 00\nns.child A 192.0.2.53\n"
     "old DNAME other.\n"
     "srv SRV 0 0 80 www\n"
+    "*.wns NS ns1\nkey CNAME www\nkey KEY \\# 4 00000305\n"
     "loop2 CNAME loop3\nloop3 CNAME loop2\n*.lw CNAME x.lw\ngrow DNAME x.grow\n"
     "again DNAME t\nx.t CNAME y.again\ny.t A 192.0.2.84\n"
     "c1 CNAME c2\n$GENERATE 2-20 c$ CNAME c${1}\n"
@@ -142,6 +143,20 @@ static const struct {
      "srv.example. SRV 0 0 80 www.example.|", "example. NS ns1.example.|",
      "www.example. A 192.0.2.80|ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|",
      AUTHORITY_DONE},
+    {"KEY beside an alias", "key.example.", "KEY", DNS_FLAG_AA, "NOERROR",
+     "key.example. KEY \\# 4 00000305|", "example. NS ns1.example.|",
+     "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|", AUTHORITY_DONE},
+    {"alias without KEY", "alias.example.", "KEY", DNS_FLAG_AA, "NOERROR",
+     "alias.example. CNAME www.example.|", "example. SOA|", "", AUTHORITY_DONE},
+    {"alias without NSEC", "alias.example.", "NSEC", DNS_FLAG_AA, "NOERROR",
+     "alias.example. CNAME www.example.|", "example. SOA|", "", AUTHORITY_DONE},
+    {"alias without signatures", "alias.example.", "RRSIG", DNS_FLAG_AA, "NOERROR",
+     "alias.example. CNAME www.example.|", "example. SOA|", "", AUTHORITY_DONE},
+    {"alias, ANY", "alias.example.", "ANY", DNS_FLAG_AA, "NOERROR",
+     "alias.example. CNAME www.example.|", "example. NS ns1.example.|",
+     "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|", AUTHORITY_DONE},
+    {"wildcard with NS: no such type", "a.wns.example.", "A", DNS_FLAG_AA, "NOERROR", "",
+     "example. SOA|", "", AUTHORITY_DONE},
     {"loop of one", "loop.example.", "A", DNS_FLAG_AA, "NOERROR",
      "loop.example. CNAME loop.example.|", "", "", AUTHORITY_DONE},
     {"loop of two", "loop2.example.", "A", DNS_FLAG_AA, "NOERROR",
@@ -444,6 +459,8 @@ static const struct {
      "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n@ 1 DNAME x.y.\n@ 1 NSEC3PARAM 1 0 0 -\n"
      "47F20A0000000000000000000000000A 1 NSEC3 1 0 0 - 47F20A0000000000000000000000000A A\n",
      "no NSEC3 records that fit", false},
+    {"wildcard with NS", "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n*.c 1 NS a.b.\n",
+     "t:3: warning: *.c.example. is a wildcard: it cannot delegate", false},
     {"DS without NS", "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\nc 1 DS 1 8 3 00\n",
      "t:3: warning: c.example. has a DS record and is no delegation", false},
     {"all at once", "@ 1 SOA a b 1 1 1 1 1\nx 1 CNAME y\nx 1 CNAME z\n",
