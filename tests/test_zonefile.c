@@ -66,8 +66,25 @@ static const struct {
     {"reading goes on", "a 1 A x\nb 1 A y\nc 1 A 192.0.2.3\n", "c.example. 1 A 192.0.2.3|",
      "t:2:7: error"},
     {"$INCLUDE of nothing", "$INCLUDE /nonexistent/file\n", "",
-     "/nonexistent/file: error: cannot be read: not found"},
+     "t:1:10: error: /nonexistent/file cannot be read: not found"},
+    {"$INCLUDE of nothing, and reading goes on", "\n$INCLUDE \"nonexistent\"\na 1 A 192.0.2.1\n",
+     "a.example. 1 A 192.0.2.1|", "t:2:10: error: nonexistent cannot be read: not found"},
     {"$GENERATE range", "$GENERATE 5-1 a A 192.0.2.$\n", "", "not a range"},
+    {"$GENERATE range and more", "$GENERATE 1-2x a A 192.0.2.$\n", "",
+     "t:1:11: error: not a range"},
+    {"$GENERATE range without a step", "$GENERATE 1-2/ a A 192.0.2.$\n", "", "not a range"},
+    {"$GENERATE with a step of 0", "$GENERATE 1-2/0 a A 192.0.2.$\n", "", "not a range"},
+    {"$GENERATE beyond all numbers",
+     "$GENERATE 0-18446744073709551615/9223372036854775808 a A 192.0.2.$\n", "", "not a range"},
+    {"$GENERATE below 0", "$GENERATE -1-5 a A 192.0.2.$\n", "", "not a range"},
+    {"place of what $GENERATE made", "\n\n$GENERATE 1-3 a$ 1 A 192.0.2.30$\nb 1 A x\n", "", "t:3:"},
+    {"and of what follows it", "\n\n$GENERATE 1-3 a$ 1 A 192.0.2.$\nb 1 A x\n",
+     "a1.example. 1 A 192.0.2.1|a2.example. 1 A 192.0.2.2|a3.example. 1 A 192.0.2.3|",
+     "t:4:7: error: not an IPv4 address"},
+    {"TTL of 31 bits", "a 2147483647 A 192.0.2.1\n", "a.example. 2147483647 A 192.0.2.1|", NULL},
+    {"TTL of 32 bits (RFC 2181 8)", "a 2147483648 A 192.0.2.1\n", "",
+     "t:1:3: error: a TTL is at most 2147483647"},
+    {"$TTL of 32 bits", "$TTL 4294967295\n", "", "t:1:6: error: a TTL is at most 2147483647"},
 };
 
 static void reads(void **state)
@@ -93,6 +110,22 @@ static void reads(void **state)
     }
 }
 
+/* The records that have no owner because of one mistake are no mistakes of their own. */
+static void a_bad_owner_is_one_error(void **state)
+{
+    (void)state;
+    static const char text[] = "a..b 1 A 192.0.2.1\n 1 A 192.0.2.2\n 1 A 192.0.2.3\n";
+    struct zonefile_options o = {.origin = (const uint8_t *)"\7example", .default_ttl = UINT32_MAX};
+    struct diag_list d;
+    struct sheet s = {"", 0};
+    diag_init(&d);
+    assert_int_equal(zonefile_read_mem("t", text, sizeof text - 1, &o, on_record, &s, &d),
+                     ERR_SYNTAX);
+    assert_int_equal(d.errors, 1);
+    assert_string_equal(s.text, "");
+    diag_fini(&d);
+}
+
 static void times(void **state)
 {
     (void)state;
@@ -114,6 +147,8 @@ static void times(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reads), cmocka_unit_test(times)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reads),
+                                       cmocka_unit_test(a_bad_owner_is_one_error),
+                                       cmocka_unit_test(times)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
