@@ -46,7 +46,6 @@ struct item {
     uint32_t ttl_s;     /* as stored */
     uint32_t data_size; /* octets of data */
     struct slot set, sigs;
-    uint32_t proof_len; /* the last octets of data */
     uint16_t type;
     uint8_t kind, plane;
     uint8_t rank, rcode;
@@ -55,7 +54,7 @@ struct item {
     uint16_t ede;
     uint16_t origin_port;
     uint8_t origin_ip[16];
-    uint8_t data[]; /* key name in lower case, owners and RDATA, proof */
+    uint8_t data[]; /* key name in lower case, then owners and RDATA */
 };
 
 struct shard {
@@ -241,8 +240,6 @@ static struct cache_entry item_view(const struct item *i, const uint8_t *data, i
     int64_t left = i->expires_s - now_s;
     struct cache_entry e = {.set = slot_set(&i->set, data),
                             .sigs = slot_set(&i->sigs, data),
-                            .proof = data + i->data_size - i->proof_len,
-                            .proof_len = i->proof_len,
                             .ttl_left = left < i->ttl_s ? (uint32_t)left : i->ttl_s,
                             .ttl_stored = i->ttl_s,
                             .rank = i->rank,
@@ -298,15 +295,13 @@ static struct item *item_new(const struct cache_key *k, const struct place *p,
     size_t name_len = dns_name_len(k->name);
     size_t mid = slot_plan(&set, &e->set, k->name, name_len);
     size_t end = slot_plan(&sigs, &e->sigs, k->name, mid);
-    size_t size = end + e->proof_len;
-    struct item *i = malloc(sizeof *i + size);
+    struct item *i = malloc(sizeof *i + end);
     if (!i)
         return NULL;
     *i = (struct item){.hash = p->hash,
                        .expires_s = now_s + e->ttl_stored,
                        .ttl_s = e->ttl_stored,
-                       .data_size = (uint32_t)size,
-                       .proof_len = e->proof_len,
+                       .data_size = (uint32_t)end,
                        .set = set,
                        .sigs = sigs,
                        .type = p->type,
@@ -320,8 +315,6 @@ static struct item *item_new(const struct cache_key *k, const struct place *p,
     dns_name_lower(i->data, k->name);
     slot_fill(&set, &e->set, name_len, i->data);
     slot_fill(&sigs, &e->sigs, mid, i->data);
-    if (e->proof_len)
-        memcpy(i->data + end, e->proof, e->proof_len);
     return i;
 }
 
@@ -473,7 +466,7 @@ int cache_put(struct cache *c, const struct cache_key *k, int64_t now_s,
               const struct cache_entry *e)
 {
     if (e->set.count > CACHE_SET_RECORDS_MAX || e->sigs.count > CACHE_SET_RECORDS_MAX ||
-        (uint64_t)e->set.size + e->sigs.size + e->proof_len > CACHE_SET_BYTES_MAX)
+        (uint64_t)e->set.size + e->sigs.size > CACHE_SET_BYTES_MAX)
         return ERR_LIMIT;
     struct place p = place_of(c, k);
     struct item *i = item_new(k, &p, e, now_s);

@@ -20,9 +20,8 @@ static void add(struct iter *it, const uint8_t *name, uint16_t type, struct dns_
 /* NS of the zone that the answer is from. */
 static void add_servers(struct iter *it)
 {
-    unsigned before = it->authority_count; /* proofs */
-    for (const uint8_t *n = it->name; it->authority_count == before; n = dns_name_parent(n)) {
-        add(it, n, DNS_TYPE_NS, it->authority, &it->authority_count, ITER_PROOF_MAX);
+    for (const uint8_t *n = it->name; !it->authority_count; n = dns_name_parent(n)) {
+        add(it, n, DNS_TYPE_NS, it->authority, &it->authority_count, 8);
         if (!*n)
             return;
     }

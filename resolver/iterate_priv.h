@@ -26,8 +26,7 @@
 #define CUT_NS_MAX      32
 #define CUT_ADDRS_MAX   64
 #define ITER_SETS_MAX   64
-#define ITER_PROOF_MAX  24 /* SOA, and NSEC or NSEC3 along an alias chain, with signatures */
-#define ITER_DEPTH_MAX  6  /* questions for name servers inside one another */
+#define ITER_DEPTH_MAX  6 /* questions for name servers inside one another */
 #define WALK_ITERS_MAX  200
 #define WALK_ARENA_MAX  (1u << 20)
 #define TRIES_MAX       2 /* UDP tries of one question at one address */
@@ -198,7 +197,7 @@ struct iter {
     uint16_t rcode;
     struct dns_rrset answer[ITER_SETS_MAX];
     unsigned answer_count;
-    struct dns_rrset authority[ITER_PROOF_MAX];
+    struct dns_rrset authority[8];
     unsigned authority_count;
     struct dns_rrset *additional;
     unsigned additional_count;
@@ -254,8 +253,6 @@ bool iter_limit(struct iter *it, enum limit l, unsigned used, unsigned at, bool 
 int64_t walk_us(const struct walk *k);
 void walk_ede(struct walk *k, uint16_t code, const char *text);
 bool iter_add(struct dns_rrset *sets, unsigned *count, unsigned cap, const struct dns_rrset *set);
-/* Into the authority section, once. */
-void iter_add_authority(struct iter *it, const struct dns_rrset *set);
 
 /* join.c */
 /* Before the cache is asked. */
@@ -294,12 +291,6 @@ void full_add(struct iter *it);
 /* store.c */
 void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank);
-/* With what proves it, besides its signatures. */
-void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
-                  const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank,
-                  const struct dns_rrset *proof, unsigned proof_count);
-/* An entry's proof into the authority section. */
-void store_give_proof(struct iter *it, const struct cache_entry *e);
 uint32_t store_negative_ttl(struct iter *it, struct dns_rrset *soa);
 void store_failure(struct iter *it);
 bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,

@@ -15,42 +15,6 @@ static uint8_t rank_of(const struct iter *it)
     return it->msg.flags & DNS_FLAG_AA ? CACHE_RANK_AA : CACHE_RANK_ANSWER;
 }
 
-/* What denies names or types, with its signatures, for those who check it themselves: into the
- * authority section, and to the front of sets; how many. */
-static unsigned take_proof(struct iter *it, struct dns_rrset *sets, unsigned n)
-{
-    unsigned kept = 0;
-    for (unsigned i = 0; i < n; i++) {
-        uint16_t type = sets[i].type == DNS_TYPE_RRSIG ? sets[i].covers : sets[i].type;
-        if (type != DNS_TYPE_NSEC && type != DNS_TYPE_NSEC3)
-            continue;
-        sets[kept++] = sets[i];
-        iter_add_authority(it, &sets[i]);
-    }
-    return kept;
-}
-
-/* RFC 4035 3.1.3.3: a signature with fewer labels than the owner says that a wildcard made the set,
- * and what denies the name itself belongs to the answer. */
-static bool is_wildcards(const struct dns_rrset *set, const struct dns_rrset *sigs)
-{
-    unsigned labels = dns_name_labels(set->owner);
-    if (!sigs || *set->owner == 0 || !memcmp(set->owner, "\1*", 2))
-        return false;
-    DNS_RR_FOR (rd, sigs)
-        if (rd.len > 3 && rd.at[3] < labels)
-            return true;
-    return false;
-}
-
-static void store_kept(struct iter *it, const struct dns_rrset *set, const struct dns_rrset *sigs)
-{
-    struct dns_rrset *sets = NULL;
-    unsigned n = is_wildcards(set, sigs) ? scrub_sets(it, DNS_SECTION_AUTHORITY, &sets) : 0;
-    n = take_proof(it, sets, n);
-    store_proven(it, CACHE_DATA, set->owner, set->type, set, sigs, rank_of(it), sets, n);
-}
-
 /* The set and its signatures into answer and cache. */
 static void keep_set(struct iter *it, const struct part *p, const struct dns_rrset *set)
 {
@@ -58,7 +22,7 @@ static void keep_set(struct iter *it, const struct part *p, const struct dns_rrs
     if (set->type == DNS_TYPE_RRSIG) /* asked for as such: not kept, it would look complete */
         sigs = NULL;
     else
-        store_kept(it, set, sigs);
+        store_set(it, CACHE_DATA, set->owner, set->type, set, sigs, rank_of(it));
     iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, set);
     if (sigs)
         iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, sigs);
@@ -169,21 +133,26 @@ enum iter_next step_negative(struct iter *it)
     struct dns_rrset *sets = NULL, soa = {0};
     unsigned n = scrub_sets(it, DNS_SECTION_AUTHORITY, &sets);
     bool nx = it->class == CLASS_NXDOMAIN;
-    struct dns_rrset sigs = {0};
+    const struct dns_rrset *sigs = NULL;
     for (unsigned i = 0; i < n && !soa.count; i++)
         if (sets[i].type == DNS_TYPE_SOA && dns_name_is_sub(it->name, sets[i].owner)) {
             soa = sets[i];
-            const struct dns_rrset *s = scrub_find_sigs(sets, n, soa.owner, DNS_TYPE_SOA);
-            sigs = s ? *s : sigs;
+            sigs = scrub_find_sigs(sets, n, soa.owner, DNS_TYPE_SOA);
         }
-    bool lasts = store_negative_ttl(it, &soa); /* RFC 2308 5: without SOA it is not cached */
-    iter_add_authority(it, &soa);
-    sigs.ttl = soa.ttl;
-    iter_add_authority(it, &sigs);
-    n = take_proof(it, sets, n);
-    if (lasts)
-        store_proven(it, nx ? CACHE_NXDOMAIN : CACHE_NODATA, it->name, nx ? 0 : it->qtype, &soa,
-                     &sigs, rank_of(it), sets, n);
+    if (store_negative_ttl(it, &soa)) /* RFC 2308 5: without SOA it is not cached */
+        store_set(it, nx ? CACHE_NXDOMAIN : CACHE_NODATA, it->name, nx ? 0 : it->qtype, &soa, sigs,
+                  rank_of(it));
+    iter_add(it->authority, &it->authority_count, 8, &soa);
+    if (sigs) {
+        struct dns_rrset s = *sigs;
+        s.ttl = soa.ttl;
+        iter_add(it->authority, &it->authority_count, 8, &s);
+    }
+    for (unsigned i = 0; i < n; i++) { /* the proof, for those who check it themselves */
+        uint16_t type = sets[i].type == DNS_TYPE_RRSIG ? sets[i].covers : sets[i].type;
+        if (type == DNS_TYPE_NSEC || type == DNS_TYPE_NSEC3)
+            iter_add(it->authority, &it->authority_count, 8, &sets[i]);
+    }
     it->rcode = nx ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
     return iter_goto(it, ITER_FINISH);
 }

@@ -18,7 +18,7 @@ enum iter_next step_local(struct iter *it)
         return iter_goto(it, ITER_CACHE);
     trace_add(&k->trace, TRACE_LOCAL, it->id, walk_us(k), it->name, l.action);
     it->rcode = l.rcode;
-    iter_add_authority(it, &l.soa);
+    iter_add(it->authority, &it->authority_count, 8, &l.soa);
     if (!iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, &l.set))
         return iter_goto(it, ITER_FINISH);
     if (l.set.type == DNS_TYPE_CNAME && it->qtype != DNS_TYPE_CNAME) {
@@ -36,16 +36,14 @@ static void give(struct iter *it, const struct cache_entry *e)
     set.ttl = sigs.ttl = e->ttl_left;
     iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, &set);
     iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, &sigs);
-    store_give_proof(it, e);
 }
 
 static enum iter_next give_negative(struct iter *it, const struct cache_entry *e, uint16_t rcode)
 {
     struct dns_rrset set = e->set, sigs = e->sigs;
     set.ttl = sigs.ttl = e->ttl_left;
-    iter_add_authority(it, &set);
-    iter_add_authority(it, &sigs);
-    store_give_proof(it, e);
+    iter_add(it->authority, &it->authority_count, 8, &set);
+    iter_add(it->authority, &it->authority_count, 8, &sigs);
     it->rcode = rcode;
     return iter_goto(it, ITER_FINISH);
 }

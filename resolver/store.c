@@ -94,60 +94,8 @@ static void put(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t typ
                                   : "not stored");
 }
 
-/* A proof in an entry: sets, each as owner, type, type covered, TTL, number of records, size and
- * RDATA. */
-static void pack_proof(struct iter *it, const struct dns_rrset *sets, unsigned n,
-                       struct cache_entry *e)
-{
-    size_t size = 0;
-    for (unsigned i = 0; i < n; i++)
-        size += dns_name_len(sets[i].owner) + 14 + sets[i].size;
-    uint8_t *p = size ? arena_alloc(&it->walk->arena, size) : NULL;
-    if (!p)
-        return;
-    struct wcur w = wcur_of(p, size);
-    for (unsigned i = 0; i < n; i++) {
-        wcur_bytes(&w, sets[i].owner, dns_name_len(sets[i].owner));
-        wcur_u16(&w, sets[i].type);
-        wcur_u16(&w, sets[i].covers);
-        wcur_u32(&w, sets[i].ttl);
-        wcur_u16(&w, sets[i].count);
-        wcur_u32(&w, sets[i].size);
-        wcur_bytes(&w, sets[i].rdata, sets[i].size);
-    }
-    e->proof = p;
-    e->proof_len = (uint32_t)size;
-}
-
-void store_give_proof(struct iter *it, const struct cache_entry *e)
-{
-    struct rcur c = rcur_of(e->proof, e->proof_len);
-    while (rcur_left(&c)) {
-        struct dns_rrset s = {.cls = DNS_CLASS_IN};
-        if (dns_name_skip_plain(&c, &s.owner) < 0)
-            return;
-        s.type = rcur_u16(&c);
-        s.covers = rcur_u16(&c);
-        s.ttl = rcur_u32(&c);
-        s.count = rcur_u16(&c);
-        s.size = rcur_u32(&c);
-        s.rdata = rcur_take(&c, s.size);
-        s.ttl = s.ttl < e->ttl_left ? s.ttl : e->ttl_left;
-        if (rcur_err(&c))
-            return;
-        iter_add_authority(it, &s);
-    }
-}
-
 void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank)
-{
-    store_proven(it, kind, name, type, set, sigs, rank, NULL, 0);
-}
-
-void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
-                  const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank,
-                  const struct dns_rrset *proof, unsigned proof_count)
 {
     struct cache_entry e = {.set = *set, .rank = rank, .ede = 0xffff};
     if (type && dns_type_is_meta(type)) /* 0: the whole name (NXDOMAIN) */
@@ -156,7 +104,6 @@ void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t t
         e.sigs = *sigs;
     e.ttl_stored = e.ttl_left = e.set.ttl = clamp_ttl(&it->walk->w->r->o, kind, set->ttl);
     e.sigs.ttl = e.set.ttl;
-    pack_proof(it, proof, proof_count, &e);
     put(it, kind, name, type, &e);
 }
 

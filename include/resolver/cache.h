@@ -45,13 +45,11 @@ struct cache_key {
 struct cache_entry {
     struct dns_rrset set;  /* DATA, DELEGATION, GLUE; negative: the SOA set (count may be 0) */
     struct dns_rrset sigs; /* RRSIG over set, count 0 when none */
-    const uint8_t *proof;  /* what else a validating client needs; opaque here */
-    uint32_t proof_len;
-    uint32_t ttl_left;   /* seconds, at the time of the get */
-    uint32_t ttl_stored; /* as stored */
-    uint8_t rank;        /* enum cache_rank */
-    uint8_t rcode;       /* FAILURE: what was answered */
-    uint16_t ede;        /* FAILURE: extended error, 0xffff none */
+    uint32_t ttl_left;     /* seconds, at the time of the get */
+    uint32_t ttl_stored;   /* as stored */
+    uint8_t rank;          /* enum cache_rank */
+    uint8_t rcode;         /* FAILURE: what was answered */
+    uint16_t ede;          /* FAILURE: extended error, 0xffff none */
     struct {
         uint8_t ip[16];
         uint16_t port;
@@ -66,8 +64,8 @@ bool cache_get(struct cache *c, const struct cache_key *k, int64_t now_s, struct
                struct cache_entry *e);
 /* Stores a copy; ttl_stored is the lifetime. An unexpired entry of higher rank is not overwritten
  * (returns ERR_EXISTS); equal or higher replaces, but a DELEGATION in force keeps its expiry when
- * the same NS set comes again (no ghost domains). ERR_LIMIT: larger than 16 KiB with its proof, or
- * more than 256 records, not stored. ERR_NOMEM. */
+ * the same NS set comes again (no ghost domains). ERR_LIMIT: larger than 16 KiB or more than 256
+ * records, not stored. ERR_NOMEM. */
 int cache_put(struct cache *c, const struct cache_key *k, int64_t now_s,
               const struct cache_entry *e);
 /* Deepest DELEGATION at or above name in the plane; false when none (use the hints). */
