@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-#define NSEC3_ITERATIONS_MAX 150 /* validators look at no more (RFC 9276 3.2) */
+#define NSEC3_ITERATIONS_MAX 50 /* there should be none (RFC 9276 3.1) */
+
+_Static_assert(ITER_AUTHORITY_MAX % 2 == 0, "a set and its signatures stay together");
 
 static bool is_denial(uint16_t type)
 {
@@ -19,13 +21,13 @@ const struct dns_rrset *proof_of_nothing(struct iter *it, const struct dns_rrset
     *n = 0;
     for (unsigned i = 0; i < count; i++)
         signed_sets += is_denial(sets[i].covers);
-    struct dns_rrset *proof =
-        signed_sets ? ARENA_ARRAY(&it->walk->arena, struct dns_rrset, 2 * signed_sets) : NULL;
-    for (unsigned i = 0; proof && i < count; i++) {
+    unsigned max = 2 * signed_sets < ITER_AUTHORITY_MAX ? 2 * signed_sets : ITER_AUTHORITY_MAX;
+    struct dns_rrset *proof = max ? ARENA_ARRAY(&it->walk->arena, struct dns_rrset, max) : NULL;
+    for (unsigned i = 0; proof && *n < max && i < count; i++) {
         const struct dns_rrset *sigs =
             is_denial(sets[i].type) ? scrub_find_sigs(sets, count, sets[i].owner, sets[i].type)
                                     : NULL;
-        if (sigs && *n < 2 * signed_sets) {
+        if (sigs) {
             proof[(*n)++] = sets[i];
             proof[(*n)++] = *sigs;
         }
@@ -81,13 +83,15 @@ static bool nsec3_covers(const struct dns_rrset *nsec3, const uint8_t *name)
 }
 
 /* RFC 4035 5.3.4, RFC 5155 8.8: what covers the name, or the hash of the one next closer. When
- * nothing does, all of it: a validator may see more in it. */
+ * nothing does, all of it: a validator may see more in it. Also when there is too much of it, or
+ * too many sets to prove: hashing must not become work that a server can make for us. */
 const struct dns_rrset *proof_of_wildcard(struct iter *it, const struct dns_rrset *set,
                                           const struct dns_rrset *sigs, const struct dns_rrset *all,
                                           unsigned count, unsigned *n)
 {
     const uint8_t *closer = dns_name_suffix(set->owner, signed_labels(sigs) + 1);
-    struct dns_rrset *some = count ? ARENA_ARRAY(&it->walk->arena, struct dns_rrset, count) : NULL;
+    bool look = count && count <= CACHE_PROOF_MAX && it->qtype != DNS_TYPE_ANY;
+    struct dns_rrset *some = look ? ARENA_ARRAY(&it->walk->arena, struct dns_rrset, count) : NULL;
     *n = 0;
     for (unsigned i = 0; some && i + 1 < count; i += 2)
         if (all[i].type == DNS_TYPE_NSEC ? nsec_covers(&all[i], set->owner)

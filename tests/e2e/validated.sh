@@ -11,10 +11,20 @@ out=$(mktemp -d)
 pids=()
 trap '[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$out"' EXIT
 zones="nsec nsec3 optout"
-read -r authority first cached < <(python3 -c 'import socket
-s = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
-for x in s: x.bind(("127.0.0.1", 0))
-print(*(x.getsockname()[1] for x in s))')
+# Free for both protocols, and none that the kernel gives to clients in the meantime.
+read -r authority first cached < <(python3 -c '
+import random, socket
+ports = []
+while len(ports) < 3:
+    port = random.randrange(10000, 30000)
+    try:
+        for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
+            with socket.socket(socket.AF_INET, kind) as s:
+                s.bind(("127.0.0.1", port))
+        ports += [port] if port not in ports else []
+    except OSError:
+        pass
+print(*ports)')
 start() { # start PORT, with its configuration on the standard input
     { echo "server: { control: none }"; cat; } >"$out/$1.yaml"
     "$WAYPOST" run -c "$out/$1.yaml" >"$out/$1.log" 2>&1 &
@@ -67,7 +77,7 @@ count=0
 all() { # all PORT
     while read -r name type expected; do
         for zone in $zones; do
-            got=$(ask "$1" $zone "$name" "$type")
+            got=$(ask "$1" "$zone" "$name" "$type")
             want=$expected
             # A wildcard's answer below an opt-out span is insecure (RFC 5155 9.2): the closer name could be a
             # delegation.
