@@ -23,18 +23,19 @@
 #include "stats_priv.h"
 #include "trace_priv.h"
 
-#define CUT_NS_MAX      32
-#define CUT_ADDRS_MAX   64
-#define ITER_SETS_MAX   64
-#define ITER_DEPTH_MAX  6 /* questions for name servers inside one another */
-#define WALK_ITERS_MAX  200
-#define WALK_ARENA_MAX  (1u << 20)
-#define TRIES_MAX       2 /* UDP tries of one question at one address */
-#define REPLY_RRS_MAX   1024
-#define TCP_TIMEOUT_MIN 1000         /* milliseconds; connect and question */
-#define WORKER_WALKS    4096         /* in flight, */
-#define WORKER_MEMORY   (128u << 20) /* and octets they hold: no new one above either */
-#define WALK_TABLE      1024
+#define CUT_NS_MAX         32
+#define CUT_ADDRS_MAX      64
+#define ITER_SETS_MAX      64
+#define ITER_AUTHORITY_MAX 32 /* proofs of each link of a chain, and of its end */
+#define ITER_DEPTH_MAX     6  /* questions for name servers inside one another */
+#define WALK_ITERS_MAX     200
+#define WALK_ARENA_MAX     (1u << 20)
+#define TRIES_MAX          2 /* UDP tries of one question at one address */
+#define REPLY_RRS_MAX      1024
+#define TCP_TIMEOUT_MIN    1000         /* milliseconds; connect and question */
+#define WORKER_WALKS       4096         /* in flight, */
+#define WORKER_MEMORY      (128u << 20) /* and octets they hold: no new one above either */
+#define WALK_TABLE         1024
 /* Planes of names that never mix: 0 the world's, then forward zones, then below our own zones. */
 #define FORWARD_MAX (255 - RESOLVER_VIEWS)
 #define PLANE_VIEW  (FORWARD_MAX + 1)
@@ -197,7 +198,7 @@ struct iter {
     uint16_t rcode;
     struct dns_rrset answer[ITER_SETS_MAX];
     unsigned answer_count;
-    struct dns_rrset authority[8];
+    struct dns_rrset authority[ITER_AUTHORITY_MAX];
     unsigned authority_count;
     struct dns_rrset *additional;
     unsigned additional_count;
@@ -291,6 +292,9 @@ void full_add(struct iter *it);
 /* store.c */
 void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank);
+/* With a proof: set, sigs, proof and rank of e are what is to be stored. */
+void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+                  struct cache_entry *e);
 uint32_t store_negative_ttl(struct iter *it, struct dns_rrset *soa);
 void store_failure(struct iter *it);
 bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,

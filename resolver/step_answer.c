@@ -1,6 +1,7 @@
 /* A reply that ends something: aliases, data, and that there is none. */
 #include "alias_priv.h"
 #include "iterate_priv.h"
+#include "proof_priv.h"
 #include "scrub_priv.h"
 
 #include <string.h>
@@ -8,6 +9,9 @@
 struct part {
     struct dns_rrset *sets;
     unsigned count;
+    bool proof_sought; /* in the authority section, once, when something needs it */
+    const struct dns_rrset *proof;
+    unsigned proof_count;
 };
 
 static uint8_t rank_of(const struct iter *it)
@@ -15,20 +19,38 @@ static uint8_t rank_of(const struct iter *it)
     return it->msg.flags & DNS_FLAG_AA ? CACHE_RANK_AA : CACHE_RANK_ANSWER;
 }
 
-/* The set and its signatures into answer and cache. */
-static void keep_set(struct iter *it, const struct part *p, const struct dns_rrset *set)
+/* RFC 4035 3.1.3.3: an answer that a wildcard made is nothing without its proof. */
+static void find_proof(struct iter *it, struct part *p, struct cache_entry *e)
 {
-    const struct dns_rrset *sigs = scrub_find_sigs(p->sets, p->count, set->owner, set->type);
-    if (set->type == DNS_TYPE_RRSIG) /* asked for as such: not kept, it would look complete */
-        sigs = NULL;
-    else
-        store_set(it, CACHE_DATA, set->owner, set->type, set, sigs, rank_of(it));
-    iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, set);
-    if (sigs)
-        iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, sigs);
+    if (!proof_is_needed(&e->set, &e->sigs))
+        return;
+    if (!p->proof_sought) {
+        struct dns_rrset *beside = NULL;
+        unsigned n = scrub_sets(it, DNS_SECTION_AUTHORITY, &beside);
+        p->proof = proof_of_nothing(it, beside, n, &p->proof_count);
+        p->proof_sought = true;
+    }
+    e->proof = proof_of_wildcard(it, &e->set, &e->sigs, p->proof, p->proof_count, &e->proof_count);
 }
 
-static bool accept_data(struct iter *it, const struct part *p)
+/* The set and its signatures into answer and cache. */
+static void keep_set(struct iter *it, struct part *p, const struct dns_rrset *set)
+{
+    const struct dns_rrset *sigs = scrub_find_sigs(p->sets, p->count, set->owner, set->type);
+    struct cache_entry e = {.set = *set, .rank = rank_of(it)};
+    iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, set);
+    if (set->type == DNS_TYPE_RRSIG) /* asked for as such: not kept, it would look complete */
+        return;
+    if (sigs) {
+        e.sigs = *sigs;
+        iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, sigs);
+        find_proof(it, p, &e);
+        proof_give(it, e.proof, e.proof_count, set->ttl);
+    }
+    store_proven(it, CACHE_DATA, set->owner, set->type, &e);
+}
+
+static bool accept_data(struct iter *it, struct part *p)
 {
     bool any = false;
     for (unsigned i = 0; i < p->count; i++) {
@@ -54,7 +76,7 @@ static const struct dns_rrset *dname_over(const struct iter *it, const struct pa
 
 /* One link of the chain in this reply. False: no further one; *next is set when it ended the
  * resolution. */
-static bool one_link(struct iter *it, const struct part *p, bool *ended, enum iter_next *next)
+static bool one_link(struct iter *it, struct part *p, bool *ended, enum iter_next *next)
 {
     const struct dns_rrset *dname = dname_over(it, p);
     *ended = false;
@@ -131,6 +153,7 @@ enum iter_next step_answer(struct iter *it)
 enum iter_next step_negative(struct iter *it)
 {
     struct dns_rrset *sets = NULL, soa = {0};
+    struct cache_entry e = {.rank = rank_of(it)};
     unsigned n = scrub_sets(it, DNS_SECTION_AUTHORITY, &sets);
     bool nx = it->class == CLASS_NXDOMAIN;
     const struct dns_rrset *sigs = NULL;
@@ -139,20 +162,18 @@ enum iter_next step_negative(struct iter *it)
             soa = sets[i];
             sigs = scrub_find_sigs(sets, n, soa.owner, DNS_TYPE_SOA);
         }
-    if (store_negative_ttl(it, &soa)) /* RFC 2308 5: without SOA it is not cached */
-        store_set(it, nx ? CACHE_NXDOMAIN : CACHE_NODATA, it->name, nx ? 0 : it->qtype, &soa, sigs,
-                  rank_of(it));
-    iter_add(it->authority, &it->authority_count, 8, &soa);
+    bool cached = store_negative_ttl(it, &soa); /* RFC 2308 5: without SOA it is not cached */
+    iter_add(it->authority, &it->authority_count, ITER_AUTHORITY_MAX, &soa);
     if (sigs) {
-        struct dns_rrset s = *sigs;
-        s.ttl = soa.ttl;
-        iter_add(it->authority, &it->authority_count, 8, &s);
+        e.sigs = *sigs;
+        e.sigs.ttl = soa.ttl;
+        iter_add(it->authority, &it->authority_count, ITER_AUTHORITY_MAX, &e.sigs);
     }
-    for (unsigned i = 0; i < n; i++) { /* the proof, for those who check it themselves */
-        uint16_t type = sets[i].type == DNS_TYPE_RRSIG ? sets[i].covers : sets[i].type;
-        if (type == DNS_TYPE_NSEC || type == DNS_TYPE_NSEC3)
-            iter_add(it->authority, &it->authority_count, 8, &sets[i]);
-    }
+    e.set = soa;
+    e.proof = proof_of_nothing(it, sets, n, &e.proof_count);
+    proof_give(it, e.proof, e.proof_count, soa.ttl);
+    if (cached)
+        store_proven(it, nx ? CACHE_NXDOMAIN : CACHE_NODATA, it->name, nx ? 0 : it->qtype, &e);
     it->rcode = nx ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
     return iter_goto(it, ITER_FINISH);
 }

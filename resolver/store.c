@@ -94,17 +94,28 @@ static void put(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t typ
                                   : "not stored");
 }
 
+void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+                  struct cache_entry *e)
+{
+    if (type && dns_type_is_meta(type)) /* 0: the whole name (NXDOMAIN) */
+        return;
+    uint32_t ttl = e->set.ttl;
+    for (unsigned i = 0; i < e->proof_count; i++) /* RFC 4035 4.5: they go together */
+        if (e->proof[i].ttl < ttl)
+            ttl = e->proof[i].ttl;
+    e->ede = 0xffff;
+    e->ttl_stored = e->ttl_left = e->set.ttl = clamp_ttl(&it->walk->w->r->o, kind, ttl);
+    e->sigs.ttl = e->set.ttl;
+    put(it, kind, name, type, e);
+}
+
 void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank)
 {
-    struct cache_entry e = {.set = *set, .rank = rank, .ede = 0xffff};
-    if (type && dns_type_is_meta(type)) /* 0: the whole name (NXDOMAIN) */
-        return;
+    struct cache_entry e = {.set = *set, .rank = rank};
     if (sigs)
         e.sigs = *sigs;
-    e.ttl_stored = e.ttl_left = e.set.ttl = clamp_ttl(&it->walk->w->r->o, kind, set->ttl);
-    e.sigs.ttl = e.set.ttl;
-    put(it, kind, name, type, &e);
+    store_proven(it, kind, name, type, &e);
 }
 
 /* RFC 2308 5: the lesser of the SOA's TTL and its MINIMUM; also what the client is told (3). */

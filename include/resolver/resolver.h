@@ -122,7 +122,7 @@ struct resolver_result {
     uint16_t rcode;
     const struct dns_rrset *answer; /* in chain order; TTLs left now */
     unsigned answer_count;
-    const struct dns_rrset *authority; /* SOA of negative answers (with RRSIG/NSEC when stored) */
+    const struct dns_rrset *authority; /* SOA of negative answers; proofs: NSEC, NSEC3 */
     unsigned authority_count;
     const struct dns_rrset *additional; /* addresses of what the answer names (full responses) */
     unsigned additional_count;
