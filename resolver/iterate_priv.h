@@ -177,6 +177,7 @@ struct iter {
     const uint8_t *sent_name;
     uint16_t sent_type;
     bool shortened;
+    bool weighed;      /* the candidates are in the trace */
     unsigned question; /* serial: replies to older ones are only samples */
     unsigned hop;
     unsigned pending;       /* attempts of this question whose timer runs */
@@ -300,6 +301,7 @@ void store_failure(struct iter *it);
 bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                struct cache_entry *e);
 uint8_t store_plane(const struct iter *it, const uint8_t *name);
+const char *store_rank(uint8_t kind, uint8_t rank);
 static inline bool plane_is_forward(uint8_t plane)
 {
     return plane && plane < PLANE_VIEW;

@@ -64,6 +64,23 @@ static enum iter_next without_edns(struct iter *it)
     return move_to(it, NET_PROTO_UDP, true);
 }
 
+/* "aa ra", as dig has it; out holds all of them. */
+static void print_flags(uint16_t flags, char out[static 32])
+{
+    static const struct {
+        uint16_t bit;
+        char name[4];
+    } rows[] = {{DNS_FLAG_AA, "aa "}, {DNS_FLAG_TC, "tc "}, {DNS_FLAG_RD, "rd "},
+                {DNS_FLAG_RA, "ra "}, {DNS_FLAG_AD, "ad "}, {DNS_FLAG_CD, "cd "}};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (flags & rows[i].bit) {
+            memcpy(out + n, rows[i].name, 3);
+            n += 3;
+        }
+    out[n ? n - 1 : 0] = 0;
+}
+
 enum iter_next step_classify(struct iter *it)
 {
     struct walk *k = it->walk;
@@ -78,10 +95,13 @@ enum iter_next step_classify(struct iter *it)
                                .qtype = it->sent_type,
                                .forwarded = plane_is_forward(it->cut.plane),
                                .udp = it->from->t.proto == NET_PROTO_UDP});
+    char flags[32];
+    print_flags(m->flags, flags);
     stat_inc(k->w->stats, STAT_CLASS_FIRST + it->class);
     trace_add(&k->trace, TRACE_CLASS, it->id, walk_us(k), it->hop, class_name(it->class),
               (unsigned)m->rcode, (unsigned)((m->flags & DNS_FLAG_AA) != 0),
-              (unsigned)((m->flags & DNS_FLAG_TC) != 0), count_glue(m), (unsigned)m->edns.present);
+              (unsigned)((m->flags & DNS_FLAG_TC) != 0), count_glue(m), (unsigned)m->edns.present,
+              flags, (unsigned)m->edns.size, it->from->n);
     if (it->class <= CLASS_NXDOMAIN && to->plain_tried && !it->from->edns)
         servers_note(r->servers, &to->addr, SERVER_EDNS_BROKEN, NULL, resolver_now_ms(r));
     if (it->class == CLASS_TRUNCATED && !to->tcp_tried)
