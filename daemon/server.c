@@ -232,8 +232,10 @@ static int make_control(struct server *s, const struct config *c, const char *na
     int err = control_open(&s->control, s, path, pw->pw_name ? (long)pw->pw_uid : -1);
     if (err)
         diag_add(diags, must ? DIAG_ERROR : DIAG_WARNING,
-                 &(struct diag_at){.hint = "server.control: PATH or none"},
-                 "no control socket at %s: %s", path, err_text(err));
+                 &(struct diag_at){.hint = err == ERR_FULL ? err_remedy(err)
+                                                           : "server.control: PATH or none"},
+                 "no control socket at %s: %s", path,
+                 err == ERR_RANGE ? "a socket's path has at most 107 octets" : err_text(err));
     return must ? err : 0;
 }
 
