@@ -95,7 +95,8 @@ struct walk {
     bool cache_only;             /* asked without RD */
     bool refresh;                /* takes nothing of the answer from the cache that expires soon */
     bool running;
-    bool keep; /* goes on without a client (priming) */
+    bool keep;    /* goes on without a client (priming) */
+    bool limited; /* a limit has ended something, and is in ede */
     struct coalesce_seat seat;
     unsigned waits; /* for other workers, so far */
     bool alone;     /* does not wait again */
@@ -245,7 +246,8 @@ void walk_run(struct walk *k);
 enum iter_next iter_goto(struct iter *it, enum iter_state state);
 /* SERVFAIL with an extended error. */
 enum iter_next iter_fail(struct iter *it, uint16_t ede, const char *why);
-/* Counts, records and, when it ends the query, says the limit; always false. */
+/* Counts, records and says the limit, which ended the question or (not fatal) left something out;
+ * always false. */
 bool iter_limit(struct iter *it, enum limit l, unsigned used, unsigned at, bool fatal);
 int64_t walk_us(const struct walk *k);
 void walk_ede(struct walk *k, uint16_t code, const char *text);

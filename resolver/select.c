@@ -208,7 +208,7 @@ static enum iter_next give_up(struct iter *it)
         silent = silent || it->cut.addrs[i].silent;
     if (it->looped)
         return iter_fail(it, DNS_EDE_NO_REACHABLE, "name server loop");
-    if (it->walk->ede_count && !it->cut.addr_count) /* a limit has said why */
+    if (it->walk->limited && !it->cut.addr_count) /* a limit has said why */
         return iter_fail(it, DNS_EDE_OTHER, NULL);
     if (!it->cut.addr_count)
         return iter_fail(it, DNS_EDE_NO_REACHABLE, "no address for any name server");
