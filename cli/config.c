@@ -2,6 +2,7 @@
 #include "config/config.h"
 #include "args_priv.h"
 #include "base/err.h"
+#include "base/runtime.h"
 #include "verbs_priv.h"
 
 #include <ifaddrs.h>
@@ -48,9 +49,11 @@ static void new_resolver(FILE *out)
           "  workers: 0                 # one per core\n"
           "\n"
           "listen:\n"
-          "  - { address: 127.0.0.1, port: 53 }\n"
-          "  - { address: \"::1\",     port: 53 }\n"
-          "  # - { address: 192.168.1.2, port: 53 }     # to serve a network, its interface's "
+          "  - { address: 127.0.0.1, port: 53 }\n",
+          out);
+    if (runtime_has_ipv6())
+        fputs("  - { address: \"::1\",     port: 53 }\n", out);
+    fputs("  # - { address: 192.168.1.2, port: 53 }     # to serve a network, its interface's "
           "address\n"
           "\n"
           "resolver:\n"
