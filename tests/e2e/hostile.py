@@ -31,7 +31,7 @@ except ImportError:
 
 WAYPOST = os.environ["WAYPOST"]
 NET = "127.79.0."
-ROOT, TLD, GOOD, RESOLVER, LIVE, DEAD, EVIL, ACCOMPLICE = (NET + n for n in ("1", "2", "3", "4", "9", "8", "66", "67"))
+ROOT, TLD, GOOD, RESOLVER, LIVE, DEAD, EVIL, ACCOMPLICE, SOURCE = (NET + n for n in ("1", "2", "3", "4", "9", "8", "66", "67", "5"))
 SOA = "a. h. 1 1 1 1 60"
 SIG = "A 13 3 300 20300101000000 20200101000000 1 {} AAAA"
 
@@ -80,6 +80,7 @@ for word in LIES:
     HONEST[TLD][2][f"{word}.test."] = ([f"{word}.test. 300 NS ns.{word}.test."], [f"ns.{word}.test. 300 A {EVIL}"])
 REFERRAL = {k for k in LIES if k.startswith("referral")}
 seen = []  # (server, message)
+peers = set()
 
 
 def honest(server, q):
@@ -135,12 +136,14 @@ def reply(server, wire):
 def serve_udp(server, s):
     while True:
         wire, peer = s.recvfrom(65535)
+        peers.add(peer[0])
         s.sendto(reply(server, wire), peer)
 
 
 def serve_tcp(server, listener):
     while True:
-        s, _ = listener.accept()
+        s, peer = listener.accept()
+        peers.add(peer[0])
         try:
             while head := s.recv(2, socket.MSG_WAITALL):
                 out = reply(server, s.recv(struct.unpack("!H", head)[0], socket.MSG_WAITALL))
@@ -194,7 +197,7 @@ def main():
 server: {{ control: "{out}/control", workers: 1 }}
 listen: [ {{ address: {RESOLVER}, port: {port} }} ]
 resolver:
-  {{ root-hints: hints, upstream-port: {port}, ask-loopback: yes, priming: no, special-zones: no,
+  {{ root-hints: hints, upstream-port: {port}, ask-loopback: yes, priming: no, special-zones: no, source: {SOURCE},
     forward: [ {{ zone: corp, to: ["{DEAD}@{port}", "{LIVE}@{port}"] }} ] }}
 """)
     log = open(f"{out}/log", "w")
@@ -275,6 +278,8 @@ resolver:
     seen.clear()
     r = ask("never.good.test.", flags=0)
     check(not seen and not r.answer, f"without RD: {r.to_text()}")
+
+    check(peers == {SOURCE}, f"questions came from {peers}")
 
     server.terminate()
     check(server.wait(20) == 0, "the end was not status 0")
