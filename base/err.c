@@ -1,6 +1,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 static const struct {
     const char *name, *text;
@@ -62,8 +63,12 @@ int err_of_errno(int errnum)
     case ENOTCONN:
         return ERR_CLOSED;
     case EIO:
-    case ENOSPC:
         return ERR_IO;
+    case ENOSPC:
+    case EDQUOT:
+        return ERR_FULL;
+    case EISDIR:
+        return ERR_NOT_FILE;
     case EMFILE:
     case ENFILE:
         return ERR_LIMIT;
@@ -77,5 +82,21 @@ int err_of_errno(int errnum)
         return ERR_UNSUPPORTED;
     default:
         return ERR_SYSTEM;
+    }
+}
+
+const char *err_remedy(int err)
+{
+    switch (err) {
+    case ERR_NOT_FOUND:
+        return "is the path right? a relative one counts from the file that names it";
+    case ERR_ACCESS:
+        return "its rights (ls -l) have to allow it to the user that runs waypost";
+    case ERR_FULL:
+        return "make room there (df -h, df -i), or choose another place";
+    case ERR_NOT_FILE:
+        return "name a file, not a folder or a pipe";
+    default:
+        return NULL;
     }
 }

@@ -1,5 +1,6 @@
 #include "base/runtime.h"
 
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,16 @@ bool runtime_path(char *out, size_t cap, const char *name, bool make)
         return true;
     *out = 0;
     return false;
+}
+
+bool runtime_has_ipv6(void)
+{
+    struct sockaddr_in6 any_port = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    bool has = fd >= 0 && !bind(fd, (struct sockaddr *)&any_port, sizeof any_port);
+    if (fd >= 0)
+        close(fd);
+    return has;
 }
 
 void runtime_notify(const char *state)

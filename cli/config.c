@@ -2,6 +2,7 @@
 #include "config/config.h"
 #include "args_priv.h"
 #include "base/err.h"
+#include "base/runtime.h"
 #include "verbs_priv.h"
 
 #include <ifaddrs.h>
@@ -48,9 +49,11 @@ static void new_resolver(FILE *out)
           "  workers: 0                 # one per core\n"
           "\n"
           "listen:\n"
-          "  - { address: 127.0.0.1, port: 53 }\n"
-          "  - { address: \"::1\",     port: 53 }\n"
-          "  # - { address: 192.168.1.2, port: 53 }     # to serve a network, its interface's "
+          "  - { address: 127.0.0.1, port: 53 }\n",
+          out);
+    if (runtime_has_ipv6())
+        fputs("  - { address: \"::1\",     port: 53 }\n", out);
+    fputs("  # - { address: 192.168.1.2, port: 53 }     # to serve a network, its interface's "
           "address\n"
           "\n"
           "resolver:\n"
@@ -169,7 +172,7 @@ static int config_show(const char *path, bool json)
     diag_print(&diags, stderr, isatty(STDERR_FILENO));
     diag_fini(&diags);
     if (err)
-        return EXIT_CONFIG;
+        return exit_of_error(err);
     json_t *doc = json_pack("{s:i, s:o}", "version", 1, "options", effective(c));
     if (json) {
         json_dumpf(doc, stdout, JSON_INDENT(1));
@@ -191,7 +194,17 @@ static int config_show(const char *path, bool json)
 
 /* ---- explain ---- */
 
-static int explain(const char *path)
+static json_t *option_json(const struct config_option *o)
+{
+    bool range = o->min || o->max;
+    return json_pack("{s:s, s:s, s:b, s:b, s:s?, s:s?, s:o, s:o, s:s}", "option", o->path, "type",
+                     config_type_name(o), "built", o->type != CONFIG_UNBUILT, "required",
+                     o->required, "default", o->def, "choices", o->choices, "least",
+                     range ? json_integer(o->min) : json_null(), "most",
+                     range ? json_integer(o->max) : json_null(), "meaning", o->help);
+}
+
+static int explain(const char *path, bool json)
 {
     const struct config_option *o = path ? config_option_find(path) : NULL;
     if (path && !o) {
@@ -200,24 +213,37 @@ static int explain(const char *path)
                 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
         return EXIT_USAGE;
     }
-    if (o)
-        config_print_option(o, stdout);
-    for (o = path ? NULL : config_options; o && o->path; o++)
-        config_print_option(o, stdout);
+    json_t *list = json_array();
+    for (const struct config_option *row = o ? o : config_options; row->path; row++) {
+        if (json)
+            json_array_append_new(list, option_json(row));
+        else
+            config_print_option(row, stdout);
+        if (o)
+            break;
+    }
+    if (json) {
+        json_t *doc = json_pack("{s:i, s:O}", "version", 1, "options", list);
+        json_dumpf(doc, stdout, JSON_INDENT(1));
+        putchar('\n');
+        json_decref(doc);
+    }
+    json_decref(list);
     return EXIT_POSITIVE;
 }
 
 int verb_config(int argc, char **argv)
 {
     static const char usage[] =
-        "config new resolver|authority [--zone NAME] | show [FILE] [--json] | explain [PATH] | "
-        "schema";
-    const char *zone = NULL;
+        "config new resolver|authority [--zone NAME] | show [FILE] [--json] | explain [PATH] "
+        "[--json] | schema";
+    const char *zone = NULL, *file = NULL;
     bool json = false;
     struct words w;
     if (!args_read(usage,
                    (const struct arg[]){{"--json", NULL, &json, NULL},
                                         {"--zone", NULL, NULL, &zone},
+                                        {"--config", "-c", NULL, &file},
                                         {NULL, NULL, NULL, NULL}},
                    2, argc, argv, &w))
         return EXIT_USAGE;
@@ -225,9 +251,9 @@ int verb_config(int argc, char **argv)
     if (!strcmp(what, "new"))
         return config_new(&w, zone);
     if (!strcmp(what, "show"))
-        return config_show(word, json);
+        return config_show(word ? word : file, json);
     if (!strcmp(what, "explain"))
-        return explain(word);
+        return explain(word, json);
     if (!strcmp(what, "schema") && !word) {
         config_print_schema(stdout);
         return EXIT_POSITIVE;

@@ -13,6 +13,25 @@
 #include <string.h>
 #include <unistd.h>
 
+int exit_of_error(int err)
+{
+    switch (err) {
+    case ERR_NOT_FOUND:
+    case ERR_ACCESS:
+    case ERR_NOT_FILE:
+    case ERR_FULL:
+    case ERR_IO:
+    case ERR_NOMEM:
+    case ERR_IN_USE:
+    case ERR_UNREACHABLE:
+    case ERR_LIMIT:
+    case ERR_SYSTEM:
+        return EXIT_CANNOT;
+    default:
+        return EXIT_CONFIG;
+    }
+}
+
 static json_t *diags_json(const struct diag_list *diags)
 {
     static const char *const levels[] = {"error", "warning", "note"};
@@ -77,7 +96,7 @@ int verb_zone(int argc, char **argv)
     if (z)
         part_unref(zone_part(z));
     diag_fini(&diags);
-    return err ? EXIT_CONFIG : EXIT_POSITIVE;
+    return err ? exit_of_error(err) : EXIT_POSITIVE;
 }
 
 int verb_check(int argc, char **argv)
@@ -88,19 +107,23 @@ int verb_check(int argc, char **argv)
     struct snapshot *snap = NULL;
     struct engine engine;
     unsigned zone_errors = 0;
+    const char *path = NULL;
     bool json = false;
     struct words w;
     if (!args_read(usage,
-                   (const struct arg[]){{"--json", NULL, &json, NULL}, {NULL, NULL, NULL, NULL}}, 1,
-                   argc, argv, &w))
+                   (const struct arg[]){{"--json", NULL, &json, NULL},
+                                        {"--config", "-c", NULL, &path},
+                                        {NULL, NULL, NULL, NULL}},
+                   1, argc, argv, &w))
         return EXIT_USAGE;
-    const char *path = w.count ? w.at[0] : NULL;
+    path = w.count ? w.at[0] : path;
     diag_init(&diags);
     int err = path ? config_load(&c, path, &diags)
                    : config_load_mem(&c, "built-in configuration", "", 0, &diags);
     if (!err) {
-        engine_init(&engine, c, &diags);
-        err = snapshot_build(&snap, c, NULL, &diags, &zone_errors);
+        err = engine_init(&engine, c, &diags);
+        int zones_err = snapshot_build(&snap, c, NULL, &diags, &zone_errors);
+        err = zones_err ? zones_err : err;
         engine_free(&engine);
     }
     bool ok = !err && !diags.errors && !zone_errors;
@@ -119,5 +142,5 @@ int verb_check(int argc, char **argv)
     if (snap)
         part_unref(&snap->part);
     diag_fini(&diags);
-    return ok ? EXIT_POSITIVE : EXIT_CONFIG;
+    return ok ? EXIT_POSITIVE : exit_of_error(err);
 }

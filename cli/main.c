@@ -1,10 +1,14 @@
 /* cli/main.c: the table of verbs. */
+#include "args_priv.h"
 #include "config/config.h"
 #include "verbs_priv.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #ifndef WAYPOST_VERSION
 #define WAYPOST_VERSION "0"
@@ -23,9 +27,9 @@ static const struct verb {
      "serve in the foreground; without a file: a resolver on loopback"},
     {"lab", verb_lab, "lab [up | tour | list [--json]] [--zones DIR]",
      "a small Internet on this machine, with a checked tour"},
-    {"query", verb_query, "query [@SERVER] NAME [TYPE] [+short ...]",
+    {"query", verb_query, "query [@SERVER] NAME [TYPE] [+short ...] [--json]",
      "ask a server as a stub does"},
-    {"trace", verb_trace, "trace NAME [TYPE] [-c FILE]",
+    {"trace", verb_trace, "trace NAME [TYPE] [-c FILE] [--json|--ndjson]",
      "walk from the root in this process and show every hop"},
     {"", NULL, "trace --server NAME [TYPE]", "the same by the running server, with its cache"},
     {"", NULL, "trace --last [N|NAME]", "what the running server recorded"},
@@ -41,8 +45,8 @@ static const struct verb {
     {"stop", verb_stop, "stop", "end it"},
     {"doctor", verb_doctor, "doctor [-c FILE]", "what on this machine could stand in the way"},
     {"completion", verb_completion, "completion bash", "completion for a shell"},
-    {"version", verb_version, "version", "the version"},
-    {"help", verb_help, "help", "this list"},
+    {"version", verb_version, "version [--json]", "the version"},
+    {"help", verb_help, "help [VERB]", "this list, or one verb (also: VERB --help)"},
 };
 
 static int verb_completion(int argc, char **argv)
@@ -77,10 +81,29 @@ static int verb_completion(int argc, char **argv)
 
 static int verb_version(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    puts("waypost " WAYPOST_VERSION);
+    bool json = false;
+    struct words words;
+    if (!args_read("version [--json]",
+                   (const struct arg[]){{"--json", NULL, &json, NULL}, {NULL, NULL, NULL, NULL}}, 0,
+                   argc, argv, &words))
+        return EXIT_USAGE;
+    puts(json ? "{\"name\":\"waypost\",\"version\":\"" WAYPOST_VERSION "\"}"
+              : "waypost " WAYPOST_VERSION);
     return EXIT_POSITIVE;
+}
+
+/* The rows of one verb; false: there is none of this name. */
+static bool print_verb(const char *name, FILE *out)
+{
+    bool mine = false, found = false;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        mine = *verbs[i].name ? !strcmp(verbs[i].name, name) : mine;
+        if (mine)
+            fprintf(out, "%s waypost %s\n           %s\n",
+                    found ? "      " : "usage:", verbs[i].usage, verbs[i].help);
+        found = found || mine;
+    }
+    return found;
 }
 
 static void print_help(FILE *out)
@@ -99,10 +122,43 @@ static void print_help(FILE *out)
 
 static int verb_help(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    print_help(stdout);
+    if (argc && !print_verb(argv[0], stdout)) {
+        fprintf(stderr, "waypost help: there is no verb \"%s\"\n", argv[0]);
+        return EXIT_USAGE;
+    }
+    if (!argc)
+        print_help(stdout);
     return EXIT_POSITIVE;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return true;
+    return false;
+}
+
+static int run_verb(const struct verb *v, int argc, char **argv)
+{
+    if (!wants_help(argc, argv))
+        return v->run(argc, argv);
+    print_verb(v->name, stdout);
+    return EXIT_POSITIVE;
+}
+
+/* Output that did not arrive is not done, whatever the verb thinks; nobody reading on is no error.
+ */
+static int after_output(int code)
+{
+    struct stat st;
+    errno = 0;
+    if (!fflush(stdout) && !ferror(stdout))
+        return code;
+    if (!fstat(STDOUT_FILENO, &st) && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        return code;
+    fprintf(stderr, "waypost: the output cannot be written: %s\n", strerror(errno ? errno : EIO));
+    return EXIT_CANNOT;
 }
 
 int main(int argc, char **argv)
@@ -115,7 +171,7 @@ int main(int argc, char **argv)
         name = "version";
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (*name && !strcmp(verbs[i].name, name))
-            return verbs[i].run(argc - 2, argv + 2);
+            return after_output(run_verb(&verbs[i], argc - 2, argv + 2));
     if (*name)
         fprintf(stderr, "waypost: there is no verb \"%s\"\n\n", name);
     print_help(stderr);

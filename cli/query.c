@@ -286,6 +286,7 @@ int verb_query(int argc, char **argv)
     struct query q = {.port = 53};
     struct answer a = {0};
     const char *port = NULL;
+    char at[ADDR_TEXT_MAX];
     struct words w;
     uint8_t qname[DNS_NAME_MAX], packet[512];
     if (!args_read(usage,
@@ -315,7 +316,9 @@ int verb_query(int argc, char **argv)
     if (a.bytes)
         code = show(&q, &a, clock_mono_us(clock_system()) - start);
     else
-        fprintf(stderr, "waypost query: no answer: %s\n", ares_strerror(status));
+        fprintf(stderr, "waypost query: no answer from %s: %s\n",
+                q.at.family ? addr_print_port(&q.at, at) : "the system's resolver",
+                ares_strerror(status));
     free(a.bytes);
     return code;
 }

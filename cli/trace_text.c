@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define CACHED_SHOWN 3
+
 static const char *text_of(const json_t *o, const char *key)
 {
     const char *s = json_string_value(json_object_get(o, key));
@@ -29,13 +31,37 @@ static void print_attempt(const json_t *a, FILE *out)
     bool reply = strcmp(outcome, "reply") == 0;
     fprintf(out, "  │    try %d   %s  %s  rto %d ms", int_of(a, "n"), text_of(a, "transport"),
             text_of(a, "server"), int_of(a, "rto_ms"));
-    if (reply)
-        fprintf(out, "  → %.1f ms, %d octets", number_of(a, "rtt_ms"), int_of(a, "size"));
-    else
+    if (reply) {
+        const char *flags = text_of(a, "flags");
+        fprintf(out, "  → %.1f ms, %d octets, %s%s%s%s", number_of(a, "rtt_ms"), int_of(a, "size"),
+                text_of(a, "class"), *flags ? " (" : "", flags, *flags ? ")" : "");
+        if (int_of(a, "edns"))
+            fprintf(out, ", edns %d", int_of(a, "edns_size"));
+    } else
         fprintf(out, "  %s", *outcome == '-' ? "not waited for" : outcome);
-    if (!int_of(a, "edns"))
+    if (!int_of(a, "edns_sent"))
         fputs("  without EDNS", out);
+    if (int_of(a, "reused"))
+        fputs("  reused", out);
     fputc('\n', out);
+}
+
+/* "read  delegation test. NS 299 s (referral), and 3 more" */
+static void print_cached(const json_t *list, const char *word, FILE *out)
+{
+    size_t i, shown = 0;
+    json_t *v;
+    json_array_foreach(list, i, v)
+    {
+        if (strcmp(text_of(v, "result"), "miss") == 0 || shown++ >= CACHED_SHOWN)
+            continue;
+        fprintf(out, "%s%s %s %s %d s (%s)", shown == 1 ? word : ", ", text_of(v, "entry"),
+                text_of(v, "name"), text_of(v, "type"), int_of(v, "ttl"), text_of(v, "rank"));
+    }
+    if (shown > CACHED_SHOWN)
+        fprintf(out, ", and %zu more", shown - CACHED_SHOWN);
+    if (shown)
+        fputc('\n', out);
 }
 
 static double hop_ms(const json_t *hop)
@@ -80,10 +106,14 @@ static void print_hop(const json_t *hop, FILE *out)
     fprintf(out, "  │    why     cut from %s, server from %s, %d candidate%s: %s",
             text_of(hop, "cut_from"), text_of(hop, "origin"), int_of(hop, "candidates"),
             int_of(hop, "candidates") == 1 ? "" : "s", text_of(hop, "why"));
+    if (number_of(hop, "next_ms") > 0)
+        fprintf(out, " (%.1f ms, next %.1f)", number_of(hop, "cost_ms"), number_of(hop, "next_ms"));
     if (int_of(hop, "glue"))
         fprintf(out, ", glue %d", int_of(hop, "glue"));
     fputc('\n', out);
+    print_cached(json_object_get(hop, "cache_reads"), "  │    read    ", out);
     json_array_foreach(attempts, i, a) print_attempt(a, out);
+    print_cached(json_object_get(hop, "cache_writes"), "  │    wrote   ", out);
 }
 
 static void print_head(const json_t *doc, FILE *out)
@@ -143,12 +173,8 @@ static void print_tail(const json_t *doc, FILE *out)
     fprintf(out, "  budget     queries %d, walk %d, server addresses %d, aliases %d, octets %d\n",
             int_of(budget, "total"), int_of(budget, "walk"), int_of(budget, "ns_addr"),
             int_of(budget, "aliases"), int_of(budget, "bytes"));
-    json_array_foreach(limits, i, v)
-    {
-        char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-        fprintf(out, "  limit hit  %s\n", text ? text : "?");
-        free(text);
-    }
+    json_array_foreach(limits, i, v) fprintf(out, "  limit hit  %s %d/%d\n", text_of(v, "limit"),
+                                             int_of(v, "used"), int_of(v, "limit_at"));
 }
 
 int trace_print_text(const char *json, FILE *out)

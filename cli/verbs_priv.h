@@ -5,6 +5,9 @@
 
 enum { EXIT_POSITIVE, EXIT_NEGATIVE, EXIT_USAGE, EXIT_CONFIG, EXIT_CANNOT, EXIT_NO_ANSWER };
 
+/* Of an error while files are read: 3 for what is in them, 4 for what stands in the way. */
+int exit_of_error(int err);
+
 int verb_run(int argc, char **argv);
 int verb_lab(int argc, char **argv);
 int verb_trace(int argc, char **argv);

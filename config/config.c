@@ -129,8 +129,8 @@ static int parse_unit(const char *text, const struct unit *units, int64_t *value
 {
     char *end;
     errno = 0;
-    if (*text < '0' || *text > '9')
-        return ERR_SYNTAX;
+    if (*text < '0' || *text > '9' || (*text == '0' && text[1] >= '0' && text[1] <= '9'))
+        return ERR_SYNTAX; /* 010 is eight to some who read YAML, ten to others */
     long long n = strtoll(text, &end, 10);
     if (errno)
         return ERR_RANGE;
@@ -242,6 +242,33 @@ void config_complain(const struct config *c, const struct config_node *node, enu
 
 /* ---- checking ---- */
 
+/* What was meant, for the usual mistakes; NULL: no idea. */
+static const char *value_hint(const struct config_option *o, const char *text, char *out,
+                              size_t cap)
+{
+    static const char *const units[] = {
+        [CONFIG_DURATION] = "s", [CONFIG_SIZE] = "M", [CONFIG_PERCENT] = "%"};
+    size_t digits = strspn(text, "0123456789");
+    bool bare = digits && !text[digits];
+    if (o->type == CONFIG_BOOL) {
+        char lower[8] = "";
+        for (size_t i = 0; text[i] && i < sizeof lower - 1; i++)
+            lower[i] = (char)(text[i] | 0x20);
+        if (parse_bool(lower) < 0 || strlen(text) >= sizeof lower)
+            return NULL;
+        snprintf(out, cap, "write it small: %s", lower);
+    } else if (o->type == CONFIG_INT && digits > 1 && *text == '0') {
+        snprintf(out, cap, "a leading 0 means octal elsewhere: leave it out");
+    } else if (o->type == CONFIG_INT && digits && strchr(":xob_.", text[digits])) {
+        snprintf(out, cap, "decimal digits only");
+    } else if ((size_t)o->type < sizeof units / sizeof *units && units[o->type] && bare) {
+        snprintf(out, cap, "the unit is missing: %s%s", text, units[o->type]);
+    } else {
+        return NULL;
+    }
+    return out;
+}
+
 static void check_scalar(const struct config *c, const struct config_option *o,
                          const struct config_node *n, struct diag_list *diags)
 {
@@ -256,7 +283,9 @@ static void check_scalar(const struct config *c, const struct config_option *o,
     }
     want = value_wrong(o, n->text, &number);
     if (want) {
-        config_complain(c, n, DIAG_ERROR, NULL, diags, "%s: \"%s\" is not %s%s", o->path, n->text,
+        char hint[CONFIG_PATH_MAX];
+        config_complain(c, n, DIAG_ERROR, value_hint(o, n->text, hint, sizeof hint), diags,
+                        "%s: \"%s\" is not %s%s", o->path, n->text,
                         o->type == CONFIG_CHOICE ? "one of " : "", want);
         return;
     }
@@ -368,7 +397,9 @@ static int config_read_fd(int fd, char **text, size_t *len)
     struct stat st;
     if (fstat(fd, &st) < 0)
         return err_of_errno(errno);
-    if (!S_ISREG(st.st_mode) || st.st_size > CONFIG_FILE_MAX)
+    if (!S_ISREG(st.st_mode))
+        return ERR_NOT_FILE;
+    if (st.st_size > CONFIG_FILE_MAX)
         return ERR_INVALID;
     *text = malloc((size_t)st.st_size + 1);
     if (!*text)
@@ -394,8 +425,8 @@ int config_load(struct config **c, const char *path, struct diag_list *diags)
     if (fd >= 0)
         close(fd);
     if (err)
-        diag_add(diags, DIAG_ERROR, &(struct diag_at){.file = path}, "cannot be read: %s",
-                 err_text(err));
+        diag_add(diags, DIAG_ERROR, &(struct diag_at){.file = path, .hint = err_remedy(err)},
+                 "cannot be read: %s", err_text(err));
     else
         err = config_load_mem(c, path, text, len, diags);
     free(text);

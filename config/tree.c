@@ -165,6 +165,11 @@ static bool tree_is_decorated(const yaml_event_t *e)
 static int tree_event(struct tree_build *b, const yaml_event_t *e)
 {
     unsigned line = (unsigned)e->start_mark.line + 1, column = (unsigned)e->start_mark.column + 1;
+    if (e->type == YAML_DOCUMENT_START_EVENT && b->t->root) {
+        tree_complain(b, line, column, "take the line --- and what is behind it out",
+                      "a second document is not taken");
+        return ERR_SYNTAX;
+    }
     if (tree_is_decorated(e))
         tree_complain(b, line, column, "write the value out", "anchors and tags are not taken");
     switch (e->type) {

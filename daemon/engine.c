@@ -19,6 +19,10 @@ static char *read_hints(const char *path, int *err)
     FILE *f = fopen(path, "re");
     *err = f ? 0 : err_of_errno(errno);
     size_t n = text && f ? fread(text, 1, HINTS_FILE_MAX - 1, f) : 0;
+    if (f && ferror(f))
+        *err = err_of_errno(errno);
+    else if (n == HINTS_FILE_MAX - 1)
+        *err = ERR_LIMIT;
     if (f)
         fclose(f);
     if (!text || *err) {
@@ -30,20 +34,21 @@ static char *read_hints(const char *path, int *err)
     return text;
 }
 
-static void take_hints(struct engine *e, const struct config *c, struct diag_list *diags)
+static int take_hints(struct engine *e, const struct config *c, struct diag_list *diags)
 {
     const char *hints = config_text(c, NULL, "resolver.root-hints");
     char path[4096];
     int err;
     if (!strcmp(hints, "builtin"))
-        return;
+        return 0;
     snprintf(path, sizeof path, "%s%s%s", *hints == '/' ? "" : config_folder(c),
              *hints == '/' ? "" : "/", hints);
     e->hints = read_hints(path, &err);
     if (!e->hints)
-        config_complain(c, config_node(c, NULL, "resolver.root-hints"), DIAG_ERROR, NULL, diags,
-                        "%s: %s", path, err_text(err));
+        config_complain(c, config_node(c, NULL, "resolver.root-hints"), DIAG_ERROR, err_remedy(err),
+                        diags, "%s cannot be read: %s", path, err_text(err));
     e->options.hints_text = e->hints;
+    return e->hints ? 0 : err;
 }
 
 /* NULL when the text is no name (said). */
@@ -173,10 +178,12 @@ int engine_init(struct engine *e, const struct config *c, struct diag_list *diag
     o->upstream_port = (uint16_t)config_int(c, NULL, "resolver.upstream-port");
     o->limits.total = (uint16_t)config_int(c, NULL, "resolver.limits.work-per-query");
     o->limits.query_ms = (uint32_t)config_int(c, NULL, "resolver.limits.query-time");
-    take_hints(e, c, diags);
+    int err = take_hints(e, c, diags);
     take_forward(e, c, diags);
     take_local(e, c, diags);
     take_source(e, c);
+    if (err && diags->errors == errors + 1) /* nothing wrong with the configuration */
+        return err;
     return diags->errors > errors ? ERR_INVALID : 0;
 }
 

@@ -75,6 +75,19 @@ void server_stop(struct server *s)
 
 /* ---- start ---- */
 
+static void say_not_bound(const struct addr *addr, const char *protos, int err, const char *holder,
+                          struct diag_list *diags)
+{
+    char text[ADDR_TEXT_MAX];
+    const char *hint = err == ERR_ACCESS   ? "run as root, or: setcap cap_net_bind_service=+ep "
+                                             "waypost, or use a port above 1023"
+                       : err == ERR_IN_USE ? "stop it, or listen on another address or port"
+                                           : "is this address on this machine?";
+    diag_add(diags, DIAG_ERROR, &(struct diag_at){.hint = hint}, "cannot listen on %s (%s): %s%s%s",
+             addr_print_port(addr, text), protos, err_text(err), *holder ? ", held by " : "",
+             holder);
+}
+
 /* SO_REUSEPORT would let a second server steal queries: each address is tried without it first, so
  * that whoever holds it is found and named. */
 static int probe_addresses(struct server *s, struct diag_list *diags)
@@ -83,25 +96,15 @@ static int probe_addresses(struct server *s, struct diag_list *diags)
     int first = 0;
     for (unsigned i = 0; i < snap->listener_count; i++) {
         const struct snapshot_listener *l = &snap->listeners[i];
-        for (unsigned p = NET_PROTO_UDP; p <= NET_PROTO_TCP; p++) {
-            char text[ADDR_TEXT_MAX], holder[128] = "";
-            int err = p == NET_PROTO_UDP
-                          ? (l->udp ? net_probe_bind(&l->addr, p, holder, sizeof holder) : 0)
-                          : (l->tcp ? net_probe_bind(&l->addr, p, holder, sizeof holder) : 0);
-            if (!err)
-                continue;
-            addr_print_port(&l->addr, text);
-            diag_add(
-                diags, DIAG_ERROR,
-                &(struct diag_at){
-                    .hint = err == ERR_ACCESS ? "run as root, or: setcap cap_net_bind_service=+ep "
-                                                "waypost, or use a port above 1023"
-                            : err == ERR_IN_USE ? "stop it, or listen on another address or port"
-                                                : "is this address on this machine?"},
-                "cannot listen on %s (%s): %s%s%s", text, p == NET_PROTO_UDP ? "udp" : "tcp",
-                err_text(err), *holder ? ", held by " : "", holder);
-            first = first ? first : err;
-        }
+        char by_udp[128] = "", by_tcp[128] = "";
+        int udp = l->udp ? net_probe_bind(&l->addr, NET_PROTO_UDP, by_udp, sizeof by_udp) : 0,
+            tcp = l->tcp ? net_probe_bind(&l->addr, NET_PROTO_TCP, by_tcp, sizeof by_tcp) : 0;
+        bool same = udp && udp == tcp && !strcmp(by_udp, by_tcp);
+        if (udp)
+            say_not_bound(&l->addr, same ? "udp, tcp" : "udp", udp, by_udp, diags);
+        if (tcp && !same)
+            say_not_bound(&l->addr, "tcp", tcp, by_tcp, diags);
+        first = first ? first : udp ? udp : tcp;
     }
     return first;
 }
@@ -232,8 +235,10 @@ static int make_control(struct server *s, const struct config *c, const char *na
     int err = control_open(&s->control, s, path, pw->pw_name ? (long)pw->pw_uid : -1);
     if (err)
         diag_add(diags, must ? DIAG_ERROR : DIAG_WARNING,
-                 &(struct diag_at){.hint = "server.control: PATH or none"},
-                 "no control socket at %s: %s", path, err_text(err));
+                 &(struct diag_at){.hint = err == ERR_FULL ? err_remedy(err)
+                                                           : "server.control: PATH or none"},
+                 "no control socket at %s: %s", path,
+                 err == ERR_RANGE ? "a socket's path has at most 107 octets" : err_text(err));
     return must ? err : 0;
 }
 

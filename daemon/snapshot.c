@@ -3,6 +3,7 @@
 
 #include "authority/zone.h"
 #include "base/err.h"
+#include "base/runtime.h"
 #include "dns/name.h"
 #include "net/udp.h"
 
@@ -148,7 +149,7 @@ static void take_listener(struct snapshot *s, const struct config_node *item,
 static void take_default_listeners(struct snapshot *s)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1"};
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < (runtime_has_ipv6() ? 2u : 1u); i++) {
         struct snapshot_listener *l = &s->listeners[s->listener_count++];
         addr_parse(&l->addr, addresses[i], 53);
         l->roles =

@@ -146,7 +146,9 @@ static void note_sent(struct attempt *a, const struct cut_addr *to, uint32_t tim
         stat_inc(k->w->stats, STAT_EDNS_PLAIN);
     trace_add(&k->trace, TRACE_SEND, a->iter->id, walk_us(k), a->hop, a->n, tcp ? "tcp" : "udp",
               &to->addr, (unsigned)a->t.local_port, (unsigned)timeout, (unsigned)mixed,
-              (unsigned)a->edns,
+              (unsigned)a->edns, a->iter->depth ? "ns_addr" : "walk",
+              (unsigned)(a->iter->depth ? k->used.ns_addr : k->used.walk), (unsigned)k->used.total,
+              (unsigned)a->t.reused,
               !a->cookie_len       ? "none"
               : a->cookie_len == 8 ? "client"
                                    : "server");

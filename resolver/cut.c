@@ -173,6 +173,9 @@ static bool from_cache(struct iter *it, const uint8_t *name, uint8_t plane)
             return false;
         cut_begin(it, e.set.owner, "cache", plane);
         it->cut.ttl = e.ttl_left;
+        trace_add(&it->walk->trace, TRACE_PROBE, it->id, walk_us(it->walk), "delegation",
+                  e.set.owner, (unsigned)DNS_TYPE_NS, "hit", (unsigned)e.ttl_left,
+                  store_rank(CACHE_DELEGATION, e.rank));
         DNS_RR_FOR (rd, &e.set)
             cut_add_ns(it, rd.at);
         for (unsigned i = 0; i < it->cut.ns_count; i++) {

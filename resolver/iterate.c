@@ -55,9 +55,10 @@ bool iter_limit(struct iter *it, enum limit l, unsigned used, unsigned at, bool 
     char text[64];
     stat_inc(k->w->stats, STAT_LIMIT_FIRST + l);
     trace_add(&k->trace, TRACE_LIMIT, it->id, walk_us(k), limit_name(l), used, at);
+    snprintf(text, sizeof text, "%s limit %u/%u", limit_name(l), used, at);
+    walk_ede(k, DNS_EDE_OTHER, text);
     if (fatal) {
-        snprintf(text, sizeof text, "%s limit %u/%u", limit_name(l), used, at);
-        walk_ede(k, DNS_EDE_OTHER, text);
+        k->limited = true;
         it->fail = NULL; /* the limit is the reason */
     }
     return false;
@@ -163,7 +164,7 @@ enum iter_next step_finish(struct iter *it)
     if (!it->failed && !it->parent && it->walk->w->r->o.full_responses)
         full_add(it);
     if (it->failed) {
-        bool ours = it->parent && (it->looped || !it->fail || it->walk->ede_count);
+        bool ours = it->parent && (it->looped || !it->fail || it->walk->limited);
         if (!it->from_memory && !ours)
             store_failure(it);
         if (it->fail && !it->parent)

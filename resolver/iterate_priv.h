@@ -96,7 +96,8 @@ struct walk {
     bool cache_only;             /* asked without RD */
     bool refresh;                /* takes nothing of the answer from the cache that expires soon */
     bool running;
-    bool keep; /* goes on without a client (priming) */
+    bool keep;    /* goes on without a client (priming) */
+    bool limited; /* a limit has ended something, and is in ede */
     struct coalesce_seat seat;
     unsigned waits; /* for other workers, so far */
     bool alone;     /* does not wait again */
@@ -179,6 +180,7 @@ struct iter {
     const uint8_t *sent_name;
     uint16_t sent_type;
     bool shortened;
+    bool weighed;      /* the candidates are in the trace */
     unsigned question; /* serial: replies to older ones are only samples */
     unsigned hop;
     unsigned pending;       /* attempts of this question whose timer runs */
@@ -249,7 +251,8 @@ void walk_run(struct walk *k);
 enum iter_next iter_goto(struct iter *it, enum iter_state state);
 /* SERVFAIL with an extended error. */
 enum iter_next iter_fail(struct iter *it, uint16_t ede, const char *why);
-/* Counts, records and, when it ends the query, says the limit; always false. */
+/* Counts, records and says the limit, which ended the question or (not fatal) left something out;
+ * always false. */
 bool iter_limit(struct iter *it, enum limit l, unsigned used, unsigned at, bool fatal);
 int64_t walk_us(const struct walk *k);
 void walk_ede(struct walk *k, uint16_t code, const char *text);
@@ -300,6 +303,7 @@ void store_failure(struct iter *it);
 bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                struct cache_entry *e);
 uint8_t store_plane(const struct iter *it, const uint8_t *name);
+const char *store_rank(uint8_t kind, uint8_t rank);
 static inline bool plane_is_forward(uint8_t plane)
 {
     return plane && plane < PLANE_VIEW;

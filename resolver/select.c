@@ -10,6 +10,8 @@
 #define EXPLORE_IN 25
 #define PARALLEL   2 /* name servers looked up at once */
 
+static const char window_full[] = "window full";
+
 struct choice {
     struct cut_addr *best;
     const char *why;
@@ -18,20 +20,35 @@ struct choice {
     bool busy; /* there was one, but its window is full */
 };
 
-static bool is_candidate(struct iter *it, struct cut_addr *a, bool dead, struct server_info *info)
+/* Why it is not one to be asked now; NULL: it is. */
+static const char *objection(struct iter *it, struct cut_addr *a, bool dead,
+                             struct server_info *info)
 {
-    if (a->out || a->udp_tries >= TRIES_MAX || a->tcp_tried)
-        return false;
+    memset(info, 0, sizeof *info);
+    if (a->out)
+        return "was of no use";
+    if (a->udp_tries >= TRIES_MAX || a->tcp_tried)
+        return "was asked";
     servers_look(it->walk->w->r->servers, &a->addr, it->cut.zone, resolver_now_ms(it->walk->w->r),
                  info);
     bool is_dead = info->health == SERVER_DEAD || info->health == SERVER_PROBE;
     if (info->lame && it->last == CLASS_COUNT)
         it->last = CLASS_LAME;
-    if (info->lame || is_dead != dead)
-        return false;
+    if (info->lame)
+        return "lame";
+    if (is_dead != dead)
+        return is_dead ? "dead" : "not dead";
     info->cost_us = info->cost_us > UINT32_MAX - 3000000 ? UINT32_MAX - 3000000 : info->cost_us;
     info->cost_us += a->udp_tries * 1000000u; /* another server before the same one again */
-    return true;
+    return !dead && info->in_flight >= info->window ? window_full : NULL;
+}
+
+static void record_candidate(struct iter *it, const struct cut_addr *a, uint32_t cost_us,
+                             const char *why_not)
+{
+    if (!it->weighed)
+        trace_add(&it->walk->trace, TRACE_WEIGH, it->id, walk_us(it->walk), it->hop, a->ns,
+                  &a->addr, a->origin, (unsigned)cost_us, why_not ? why_not : "eligible");
 }
 
 static void choose(struct iter *it, bool dead, struct choice *c)
@@ -44,18 +61,20 @@ static void choose(struct iter *it, bool dead, struct choice *c)
     for (unsigned i = 0; i < it->cut.addr_count; i++) {
         struct server_info info;
         struct cut_addr *a = &it->cut.addrs[i];
-        if (!is_candidate(it, a, dead, &info))
-            continue;
-        if (!dead && info.in_flight >= info.window) {
+        const char *why_not = objection(it, a, dead, &info);
+        record_candidate(it, a, info.cost_us, why_not);
+        if (why_not == window_full) {
             c->busy = true;
             stat_inc(it->walk->w->stats, STAT_WINDOW_FULL);
-            continue;
         }
+        if (why_not)
+            continue;
         list[n] = a;
         cost[n] = info.cost_us;
         best = cost[n] < cost[best] ? n : best;
         n++;
     }
+    it->weighed = it->weighed || n;
     c->candidates = n;
     if (!n)
         return;
@@ -189,7 +208,7 @@ static enum iter_next give_up(struct iter *it)
         silent = silent || it->cut.addrs[i].silent;
     if (it->looped)
         return iter_fail(it, DNS_EDE_NO_REACHABLE, "name server loop");
-    if (it->walk->ede_count && !it->cut.addr_count) /* a limit has said why */
+    if (it->walk->limited && !it->cut.addr_count) /* a limit has said why */
         return iter_fail(it, DNS_EDE_OTHER, NULL);
     if (!it->cut.addr_count)
         return iter_fail(it, DNS_EDE_NO_REACHABLE, "no address for any name server");
@@ -215,12 +234,13 @@ static void new_question(struct iter *it)
         minimise_next(&it->min, it->cut.zone, it->name, it->qtype, &it->sent_name, &it->sent_type);
     it->question++;
     it->pending = 0;
+    it->weighed = false;
     it->last = CLASS_COUNT;
     it->hop = ++it->walk->hops;
     cut_new_question(&it->cut);
     trace_add(&it->walk->trace, TRACE_HOP, it->id, walk_us(it->walk), it->hop, it->depth,
               it->reason, it->cut.zone, it->cut.source, it->sent_name, (unsigned)it->sent_type,
-              (unsigned)it->shortened);
+              (unsigned)it->shortened, dns_name_labels(it->sent_name), dns_name_labels(it->name));
 }
 
 enum iter_next step_select(struct iter *it)

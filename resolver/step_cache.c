@@ -123,7 +123,7 @@ enum iter_next step_cache(struct iter *it)
     if (remembered_failure(it, &e))
         return give_failure(it, &e);
     trace_add(&it->walk->trace, TRACE_PROBE, it->id, walk_us(it->walk), "data", it->name,
-              (unsigned)it->qtype, "miss", 0u);
+              (unsigned)it->qtype, "miss", 0u, "");
     if (it->walk->cache_only) {
         it->rcode = DNS_RCODE_REFUSED;
         walk_ede(it->walk, DNS_EDE_NOT_AUTHORITATIVE,

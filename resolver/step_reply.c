@@ -97,6 +97,23 @@ static enum iter_next show_cookie(struct iter *it, struct cut_addr *to)
     return to->tcp_tried ? iter_goto(it, ITER_LAME) : move_to(it, NET_PROTO_TCP, false);
 }
 
+/* "aa ra", as dig has it; out holds all of them. */
+static void print_flags(uint16_t flags, char out[static 32])
+{
+    static const struct {
+        uint16_t bit;
+        char name[4];
+    } rows[] = {{DNS_FLAG_AA, "aa "}, {DNS_FLAG_TC, "tc "}, {DNS_FLAG_RD, "rd "},
+                {DNS_FLAG_RA, "ra "}, {DNS_FLAG_AD, "ad "}, {DNS_FLAG_CD, "cd "}};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (flags & rows[i].bit) {
+            memcpy(out + n, rows[i].name, 3);
+            n += 3;
+        }
+    out[n ? n - 1 : 0] = 0;
+}
+
 enum iter_next step_classify(struct iter *it)
 {
     struct walk *k = it->walk;
@@ -111,10 +128,13 @@ enum iter_next step_classify(struct iter *it)
                                .qtype = it->sent_type,
                                .forwarded = plane_is_forward(it->cut.plane),
                                .udp = it->from->t.proto == NET_PROTO_UDP});
+    char flags[32];
+    print_flags(m->flags, flags);
     stat_inc(k->w->stats, STAT_CLASS_FIRST + it->class);
     trace_add(&k->trace, TRACE_CLASS, it->id, walk_us(k), it->hop, class_name(it->class),
               (unsigned)m->rcode, (unsigned)((m->flags & DNS_FLAG_AA) != 0),
-              (unsigned)((m->flags & DNS_FLAG_TC) != 0), count_glue(m), (unsigned)m->edns.present);
+              (unsigned)((m->flags & DNS_FLAG_TC) != 0), count_glue(m), (unsigned)m->edns.present,
+              flags, (unsigned)m->edns.size, it->from->n);
     if (it->class <= CLASS_NXDOMAIN && to->plain_tried && !it->from->edns)
         servers_note(r->servers, &to->addr, SERVER_EDNS_BROKEN, NULL, resolver_now_ms(r));
     if (!check_cookie(it, to))

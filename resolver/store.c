@@ -34,6 +34,14 @@ static const char *kind_name(uint8_t kind)
     return kind < 6 ? names[kind] : "?";
 }
 
+/* What says so, for the trace. */
+const char *store_rank(uint8_t kind, uint8_t rank)
+{
+    static const char *const names[] = {"glue",      "referral", "additional",
+                                        "authority", "answer",   "authoritative answer"};
+    return kind != CACHE_FAILURE && rank < 6 ? names[rank] : "";
+}
+
 /* A refresh is for the records that make the answer, not for those that lead to it. */
 static bool is_refreshed(const struct iter *it, uint8_t kind, const uint8_t *name,
                          const struct cache_entry *e)
@@ -59,7 +67,7 @@ bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type
     }
     if (hit)
         trace_add(&it->walk->trace, TRACE_PROBE, it->id, walk_us(it->walk), kind_name(kind), name,
-                  (unsigned)type, "hit", (unsigned)e->ttl_left);
+                  (unsigned)type, "hit", (unsigned)e->ttl_left, store_rank(kind, e->rank));
     return hit;
 }
 
@@ -87,7 +95,7 @@ static void put(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t typ
     }
     int err = e->ttl_stored ? cache_put(r->cache, &key, resolver_now_s(r), e) : ERR_RANGE;
     trace_add(&it->walk->trace, TRACE_WRITE, it->id, walk_us(it->walk), it->hop, kind_name(kind),
-              name, (unsigned)type, (unsigned)e->ttl_stored, (unsigned)e->rank,
+              name, (unsigned)type, (unsigned)e->ttl_stored, store_rank(kind, e->rank),
               !err                ? "stored"
               : err == ERR_EXISTS ? "kept better"
               : err == ERR_RANGE  ? "ttl 0"

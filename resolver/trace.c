@@ -204,12 +204,17 @@ static void print_field(FILE *o, const struct trace_field *f)
         print_text(o, f->bytes, f->len);
 }
 
-static void print_fields(FILE *o, const struct trace_event *e, unsigned from)
+static void print_range(FILE *o, const struct trace_event *e, unsigned from, unsigned to)
 {
-    for (unsigned i = from; i < e->count; i++) {
+    for (unsigned i = from; i < to && i < e->count; i++) {
         fputc(',', o);
         print_field(o, &e->f[i]);
     }
+}
+
+static void print_fields(FILE *o, const struct trace_event *e, unsigned from)
+{
+    print_range(o, e, from, e->count);
 }
 
 static void print_events(FILE *o, const struct resolver_result *res)
@@ -232,6 +237,12 @@ static bool of_hop(const struct trace_event *e, enum trace_kind kind, uint32_t s
     return e->kind == kind && e->f[0].number == seq;
 }
 
+/* The attempt whose reply was classified: the row's last field. */
+static uint32_t class_n(const struct trace_event *e)
+{
+    return e->f[e->count - 1].number;
+}
+
 static void print_attempts(FILE *o, const struct resolver_result *res, uint32_t seq)
 {
     struct trace_event e = {0}, end = {0};
@@ -250,10 +261,85 @@ static void print_attempts(FILE *o, const struct resolver_result *res, uint32_t 
                 last = end;
         if (last.kind == TRACE_OUTCOME)
             print_fields(o, &last, 2);
+        for (size_t from = at; trace_next(res, &from, &end);) /* what its reply meant */
+            if (of_hop(&end, TRACE_CLASS, seq) && class_n(&end) == e.f[1].number)
+                print_range(o, &end, 1, end.count - 1);
         fputc('}', o);
         more = true;
     }
     fputc(']', o);
+}
+
+/* The hop's events of one kind as an array of objects. */
+static void print_hop_list(FILE *o, const struct resolver_result *res, enum trace_kind kind,
+                           uint32_t seq, const char *name)
+{
+    struct trace_event e = {0};
+    bool more = false;
+    fprintf(o, ",\"%s\":[", name);
+    for (size_t at = 0; trace_next(res, &at, &e);)
+        if (of_hop(&e, kind, seq)) {
+            fprintf(o, "%s{", more ? "," : "");
+            print_field(o, &e.f[1]);
+            print_fields(o, &e, 2);
+            fputc('}', o);
+            more = true;
+        }
+    fputc(']', o);
+}
+
+/* What the same walk read from the cache on its way to this hop: since its hop before. */
+static void print_reads(FILE *o, const struct resolver_result *res, const struct trace_event *hop)
+{
+    struct trace_event e = {0};
+    size_t from = 0;
+    bool more = false;
+    for (size_t at = 0; trace_next(res, &at, &e) && !of_hop(&e, TRACE_HOP, hop->f[0].number);)
+        if (e.kind == TRACE_HOP && e.iter == hop->iter)
+            from = at;
+    fputs(",\"cache_reads\":[", o);
+    while (trace_next(res, &from, &e) && !of_hop(&e, TRACE_HOP, hop->f[0].number))
+        if (e.kind == TRACE_PROBE && e.iter == hop->iter) {
+            fprintf(o, "%s{", more ? "," : "");
+            print_field(o, &e.f[0]);
+            print_fields(o, &e, 1);
+            fputc('}', o);
+            more = true;
+        }
+    fputc(']', o);
+}
+
+/* The last attempt's transport, whether TC led to TCP, and the pools after it. */
+static void print_end(FILE *o, const struct resolver_result *res, uint32_t seq)
+{
+    struct trace_event e = {0}, class = {.kind = TRACE_KINDS}, sent = {.kind = TRACE_KINDS};
+    uint32_t octets = 0, here = 0;
+    bool truncated = false, tcp = false;
+    for (size_t at = 0; trace_next(res, &at, &e);) {
+        if (e.kind == TRACE_OUTCOME)
+            octets += e.f[4].number;
+        if (of_hop(&e, TRACE_OUTCOME, seq))
+            here = octets;
+        if (of_hop(&e, TRACE_CLASS, seq)) {
+            class = e;
+            truncated = truncated || e.f[4].number;
+        }
+        if (of_hop(&e, TRACE_SEND, seq)) {
+            sent = e;
+            tcp = tcp || (truncated && e.f[2].len == 3 && !memcmp(e.f[2].bytes, "tcp", 3));
+        }
+    }
+    if (sent.kind == TRACE_SEND)
+        print_range(o, &sent, 2, 3);
+    if (class.kind == TRACE_CLASS)
+        print_range(o, &class, 1, class.count - 1);
+    fprintf(o, ",\"tc_to_tcp\":%s", tcp ? "true" : "false");
+    if (sent.kind == TRACE_SEND) {
+        fputs(",\"budget\":{", o);
+        print_field(o, &sent.f[8]);
+        print_range(o, &sent, 9, 11);
+        fprintf(o, ",\"bytes\":%" PRIu32 "}", here);
+    }
 }
 
 static void print_hop(FILE *o, const struct resolver_result *res, const struct trace_event *hop,
@@ -261,38 +347,20 @@ static void print_hop(FILE *o, const struct resolver_result *res, const struct t
 {
     struct trace_event e = {0};
     uint32_t seq = hop->f[0].number;
-    bool chosen = false, more = false;
+    bool chosen = false;
     fprintf(o, "{\"iter\":%u,\"at_ms\":%" PRIu32 ".%03" PRIu32, hop->iter, hop->at_us / 1000,
             hop->at_us % 1000);
     print_fields(o, hop, 0);
     for (size_t at = 0; !chosen && trace_next(res, &at, &e);)
         if ((chosen = of_hop(&e, TRACE_CHOICE, seq)))
             print_fields(o, &e, 1);
+    print_hop_list(o, res, TRACE_WEIGH, seq, "considered");
     print_attempts(o, res, seq);
-    struct trace_event class = {.kind = TRACE_KINDS}, sent = {.kind = TRACE_KINDS};
-    for (size_t at = 0; trace_next(res, &at, &e);) {
-        if (of_hop(&e, TRACE_CLASS, seq))
-            class = e;
-        if (of_hop(&e, TRACE_SEND, seq))
-            sent = e;
-    }
-    if (sent.kind == TRACE_SEND) {
-        fputs(",", o);
-        print_field(o, &sent.f[2]); /* transport of the last attempt */
-    }
-    if (class.kind == TRACE_CLASS)
-        print_fields(o, &class, 1);
+    print_end(o, res, seq);
     fprintf(o, ",\"critical\":%s", trace_path_has(path, seq) ? "true" : "false");
-    fputs(",\"cache_writes\":[", o);
-    for (size_t at = 0; trace_next(res, &at, &e);)
-        if (of_hop(&e, TRACE_WRITE, seq)) {
-            fprintf(o, "%s{", more ? "," : "");
-            print_field(o, &e.f[1]);
-            print_fields(o, &e, 2);
-            fputc('}', o);
-            more = true;
-        }
-    fputs("]}", o);
+    print_reads(o, res, hop);
+    print_hop_list(o, res, TRACE_WRITE, seq, "cache_writes");
+    fputc('}', o);
 }
 
 /* All events of one kind as an array, or (last) the last one as an object. */
@@ -412,6 +480,8 @@ char *trace_json(const struct resolver_result *res, const uint8_t *qname, uint16
     trace_path_free(&path);
     fputs(",\"budget\":", o);
     print_kind(o, res, TRACE_BUDGET, true);
+    fputs(",\"cache_reads\":", o);
+    print_kind(o, res, TRACE_PROBE, false);
     fputs(",\"limits\":", o);
     print_kind(o, res, TRACE_LIMIT, false);
     fprintf(o, ",\"counts\":{\"queries\":%u}}\n", sent);

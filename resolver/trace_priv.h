@@ -10,29 +10,33 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-#define TRACE_MAP(X)                                                                         \
-    X(START, "start", "n:qname t:qtype")                                                     \
-    X(STEP, "step", "s:step")                                                                \
-    X(SUB, "sub", "u:iter u:depth s:reason n:qname t:qtype")                                 \
-    X(PROBE, "cache_probe", "s:kind n:name t:type s:result u:ttl")                           \
-    X(LOCAL, "local", "n:name s:action")                                                     \
-    X(SHARED, "shared", "s:with_worker")                                                     \
-    X(CUT, "cut", "n:zone s:source u:ttl u:ns u:addrs")                                      \
-    X(HOP, "hop", "u:seq u:depth s:reason n:zone s:cut_from n:qname t:qtype u:minimised")    \
-    X(CHOICE, "choice", "u:seq n:ns a:addr s:origin s:why u:candidates u:cost_us u:next_us") \
-    X(SEND, "send",                                                                          \
-      "u:seq u:n s:transport a:server u:local_port u:rto_ms u:case_mixed u:edns s:cookie")   \
-    X(OUTCOME, "outcome", "u:seq u:n s:outcome u:rtt_us u:size")                             \
-    X(CLASS, "class", "u:seq s:class u:rcode u:aa u:tc u:glue u:edns")                       \
-    X(SCRUB, "scrub", "n:name t:type s:rule")                                                \
-    X(ALIAS, "alias", "u:n n:from n:to t:type")                                              \
-    X(WRITE, "cache_write", "u:seq s:kind n:name t:type u:ttl u:rank s:result")              \
-    X(LIMIT, "limit", "s:limit u:used u:limit_at")                                           \
-    X(FAIL, "fail", "s:why")                                                                 \
-    X(BUDGET, "budget", "u:total u:walk u:ns_addr u:ns_names u:aliases u:bytes")             \
-    X(EDE, "ede", "u:code s:text")                                                           \
-    X(LOST, "lost", "u:events")                                                              \
+/* clang-format off */
+#define TRACE_MAP(X)                                                                               \
+    X(START, "start", "n:qname t:qtype")                                                           \
+    X(STEP, "step", "s:step")                                                                      \
+    X(SUB, "sub", "u:child u:depth s:reason n:qname t:qtype")                                      \
+    X(PROBE, "cache_probe", "s:entry n:name t:type s:result u:ttl s:rank")                         \
+    X(LOCAL, "local", "n:name s:action")                                                           \
+    X(SHARED, "shared", "s:with_worker")                                                           \
+    X(CUT, "cut", "n:zone s:source u:ttl u:ns u:addrs")                                            \
+    X(HOP, "hop", "u:seq u:depth s:reason n:zone s:cut_from n:qname t:qtype u:minimised u:labels " \
+                  "u:of_labels")                                                                   \
+    X(WEIGH, "considered", "u:seq n:ns a:addr s:origin u:cost_us s:verdict")                       \
+    X(CHOICE, "choice", "u:seq n:ns a:addr s:origin s:why u:candidates u:cost_us u:next_us")       \
+    X(SEND, "send", "u:seq u:n s:transport a:server u:local_port u:rto_ms u:case_mixed "           \
+                    "u:edns_sent s:pool u:pool_used u:total_used u:reused s:cookie")               \
+    X(OUTCOME, "outcome", "u:seq u:n s:outcome u:rtt_us u:size")                                   \
+    X(CLASS, "class", "u:seq s:class u:rcode u:aa u:tc u:glue u:edns s:flags u:edns_size u:n")     \
+    X(SCRUB, "scrub", "n:name t:type s:rule")                                                      \
+    X(ALIAS, "alias", "u:n n:from n:to t:type")                                                    \
+    X(WRITE, "cache_write", "u:seq s:entry n:name t:type u:ttl s:rank s:result")                   \
+    X(LIMIT, "limit", "s:limit u:used u:limit_at")                                                 \
+    X(FAIL, "fail", "s:why")                                                                       \
+    X(BUDGET, "budget", "u:total u:walk u:ns_addr u:ns_names u:aliases u:bytes")                   \
+    X(EDE, "ede", "u:code s:text")                                                                 \
+    X(LOST, "lost", "u:events")                                                                    \
     X(ANSWER, "answer", "u:rcode u:records u:took_us")
+/* clang-format on */
 
 enum trace_kind {
 #define TRACE_ENUM(id, name, fields) TRACE_##id,
@@ -50,13 +54,13 @@ struct trace {
 /* Keeps the memory for the next request. */
 void trace_reset(struct trace *t);
 void trace_fini(struct trace *t);
-/* Fields as the row lists them: const uint8_t * (n), const struct addr * (a), unsigned (u, t),
- * const char * (s). NULL is the root, no address, "". */
+/* Fields as the row lists them: const uint8_t * (n), const struct addr * (a),
+ * unsigned (u, t), const char * (s). NULL is the root, no address, "". */
 void trace_add(struct trace *t, enum trace_kind kind, unsigned iter, int64_t at_us, ...);
 
 /* ---- reading ---- */
 
-#define TRACE_FIELDS_MAX 10
+#define TRACE_FIELDS_MAX 14
 
 struct trace_field {
     const char *name; /* in the row; up to a space or the end */
@@ -79,9 +83,9 @@ struct trace_event {
 struct resolver_result;
 bool trace_next(const struct resolver_result *res, size_t *at, struct trace_event *e);
 
-/* What the answer waited for, from the first to the last microsecond without gap or overlap: our
- * own work, one attempt's reply or its timer, or something else (room in a window). What ran
- * meanwhile and is not in it ran in parallel. */
+/* What the answer waited for, from the first to the last microsecond without gap
+ * or overlap: our own work, one attempt's reply or its timer, or something else
+ * (room in a window). What ran meanwhile and is not in it ran in parallel. */
 enum trace_span_kind { TRACE_SPAN_WORK, TRACE_SPAN_REPLY, TRACE_SPAN_WAIT };
 struct trace_span {
     uint32_t from_us, to_us;

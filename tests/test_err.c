@@ -72,7 +72,9 @@ static void of_errno(void **state)
         {EPIPE, ERR_CLOSED},
         {ECONNRESET, ERR_CLOSED},
         {EIO, ERR_IO},
-        {ENOSPC, ERR_IO},
+        {ENOSPC, ERR_FULL},
+        {EDQUOT, ERR_FULL},
+        {EISDIR, ERR_NOT_FILE},
         {EMFILE, ERR_LIMIT},
         {ENFILE, ERR_LIMIT},
         {EAGAIN, ERR_BUSY},
@@ -88,9 +90,20 @@ static void of_errno(void **state)
             fail_msg("%s: %s", strerror(at[i].errnum), err_name(err_of_errno(at[i].errnum)));
 }
 
+static void remedies(void **state)
+{
+    (void)state;
+    static const int with[] = {ERR_NOT_FOUND, ERR_ACCESS, ERR_FULL, ERR_NOT_FILE};
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++)
+        if (!err_remedy(with[i]))
+            fail_msg("%s: no remedy", err_name(with[i]));
+    assert_null(err_remedy(ERR_SYNTAX));
+    assert_null(err_remedy(0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(outside_the_table),
-                                       cmocka_unit_test(of_errno)};
+                                       cmocka_unit_test(of_errno), cmocka_unit_test(remedies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

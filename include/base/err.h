@@ -32,7 +32,9 @@
     X(ERR_MISMATCH, 24, "does not match")               \
     X(ERR_BUSY, 25, "busy")                             \
     X(ERR_SYSTEM, 26, "system call failed")             \
-    X(ERR_INVALID, 27, "invalid")
+    X(ERR_INVALID, 27, "invalid")                       \
+    X(ERR_FULL, 28, "no space left on the device")      \
+    X(ERR_NOT_FILE, 29, "not a regular file")
 
 enum err {
     ERR_NONE = 0,
@@ -48,5 +50,7 @@ const char *err_name(int err);
 const char *err_text(int err);
 /* The nearest enum err of an errno value (positive); ERR_SYSTEM when nothing fits. */
 int err_of_errno(int errnum);
+/* What to do about a file that cannot be read or written for this error, or NULL. Constant text. */
+const char *err_remedy(int err);
 
 #endif

@@ -26,6 +26,28 @@ C
 expect 2 'there is no verb' "$WAYPOST" fly
 expect 2 'usage' "$WAYPOST" trace
 expect 4 'cannot be read: not found' "$WAYPOST" run -c "$dir/nothing.yaml"
+expect 4 'is the path right?' "$WAYPOST" check "$dir/nothing.yaml"
+expect 4 'not a regular file' "$WAYPOST" check "$dir"
+expect 4 'cannot be read' "$WAYPOST" zone check a.test "$dir/nothing.zone"
+printf 'resolver: { root-hints: nothing }\n' >"$dir/hints.yaml"
+expect 4 'nothing cannot be read: not found' "$WAYPOST" run -c "$dir/hints.yaml"
+printf 'server: { control: %0120d }\nlisten: [ { address: 127.0.0.1, port: 0 } ]\n' 0 >"$dir/long.yaml"
+expect 4 'at most 107 octets' "$WAYPOST" run -c "$dir/long.yaml"
+expect 0 'usage: waypost query' "$WAYPOST" query --help
+expect 0 'trace --last' "$WAYPOST" help trace
+expect 2 'there is no verb' "$WAYPOST" help fly
+expect 0 '"version":"' "$WAYPOST" version --json
+expect 0 '"default": "64M"' "$WAYPOST" config explain resolver.cache.size --json
+expect 5 'no answer from 127.0.0.1:1' "$WAYPOST" query @127.0.0.1:1 a.test
+# A full disk: what could not be written is not done. A reader that went away is no error.
+for verb in "config new" "lab list --json" version; do
+    # shellcheck disable=SC2086
+    "$WAYPOST" $verb >/dev/full 2>"$dir/out"
+    [ $? = 4 ] || fail "$verb: a full disk went unseen"
+    grep -q 'No space left' "$dir/out" || fail "$verb: the full disk is not named"
+done
+"$WAYPOST" config schema | head -c 1 >/dev/null
+[ "${PIPESTATUS[0]}" = 0 ] || fail "a closed pipe is an error"
 printf 'resolver: { cach: {} }\n' >"$dir/typo.yaml"
 expect 3 'did you mean "cache"?' "$WAYPOST" check "$dir/typo.yaml"
 printf 'listen: [ { address: 0.0.0.0, port: 5399 } ]\n' >"$dir/open.yaml"
