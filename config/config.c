@@ -252,7 +252,7 @@ static const char *value_hint(const struct config_option *o, const char *text, c
     bool bare = digits && !text[digits];
     if (o->type == CONFIG_BOOL) {
         char lower[8] = "";
-        for (size_t i = 0; text[i] && i < sizeof lower - 1; i++)
+        for (size_t i = 0; i < sizeof lower - 1 && text[i]; i++)
             lower[i] = (char)(text[i] | 0x20);
         if (parse_bool(lower) < 0 || strlen(text) >= sizeof lower)
             return NULL;
