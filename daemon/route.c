@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUTE_UDP_SIZE  1232 /* our own bound on UDP answers: fits every path without fragments */
 #define ROUTE_TCP_SIZE  65535
 #define ROUTE_KEEPALIVE 100 /* idle time offered on TCP, in units of 100 ms (RFC 7828) */
 
@@ -39,7 +38,7 @@ static struct edns answer_edns(struct route *r, const struct dns_query *q,
                                const struct addr *client, enum net_proto proto)
 {
     struct edns e = {
-        .present = q->edns.present, .size = ROUTE_UDP_SIZE, .dnssec_ok = q->edns.dnssec_ok};
+        .present = q->edns.present, .size = r->snap->udp_size, .dnssec_ok = q->edns.dnssec_ok};
     if (!e.present)
         return e;
     if (q->edns.cookie_len) {
@@ -59,13 +58,14 @@ static struct edns answer_edns(struct route *r, const struct dns_query *q,
     return e;
 }
 
-static size_t client_limit(const struct dns_query *q, enum net_proto proto, size_t cap)
+static size_t client_limit(const struct route *r, const struct dns_query *q, enum net_proto proto,
+                           size_t cap)
 {
     size_t limit = ROUTE_TCP_SIZE;
     if (proto == NET_PROTO_UDP)
-        limit = !q->edns.present                ? EDNS_SIZE_MIN
-                : q->edns.size < ROUTE_UDP_SIZE ? q->edns.size
-                                                : ROUTE_UDP_SIZE;
+        limit = !q->edns.present                   ? EDNS_SIZE_MIN
+                : q->edns.size < r->snap->udp_size ? q->edns.size
+                                                   : r->snap->udp_size;
     return limit < cap ? limit : cap;
 }
 
@@ -90,7 +90,7 @@ static enum handler_result answer_error(struct route *r, struct net_query *nq,
         e.ede_count = 1;
     }
     nq->out_len =
-        dns_write_error(q, nq->out, client_limit(q, nq->proto, nq->out_cap), flags, rcode, &e);
+        dns_write_error(q, nq->out, client_limit(r, q, nq->proto, nq->out_cap), flags, rcode, &e);
     count_rcode(r, rcode, false);
     return nq->out_len ? HANDLER_ANSWERED : HANDLER_DROP;
 }
@@ -116,7 +116,7 @@ static enum handler_result answer_chaos(struct route *r, struct net_query *nq,
     char asked[DNS_NAME_TEXT_MAX];
     dns_name_print(q->qname, asked);
     for (size_t i = 0; r->snap->chaos && i < sizeof rows / sizeof *rows; i++) {
-        const char *text = rows[i].identity ? r->snap->identity : "waypost";
+        const char *text = rows[i].identity ? r->snap->identity : r->snap->version;
         if (strcasecmp(asked, rows[i].name) != 0 || !*text ||
             (q->qtype != DNS_TYPE_TXT && q->qtype != DNS_TYPE_ANY))
             continue;
@@ -132,7 +132,7 @@ static enum handler_result answer_chaos(struct route *r, struct net_query *nq,
                                 .rdata = rd,
                                 .size = (uint32_t)n + 3};
         struct edns e = answer_edns(r, q, &nq->client, nq->proto);
-        dns_writer_init(&r->writer, nq->out, client_limit(q, nq->proto, nq->out_cap));
+        dns_writer_init(&r->writer, nq->out, client_limit(r, q, nq->proto, nq->out_cap));
         dns_writer_reserve(&r->writer, e.present ? edns_size(&e) : 0);
         dns_writer_question(&r->writer, q->qname, q->qtype, q->qclass);
         dns_writer_rrset(&r->writer, DNS_SECTION_ANSWER, &set, q->qname, 0, 0);
@@ -172,7 +172,7 @@ static bool answer_cached(struct route *r, struct net_query *nq, const struct dn
                           bool *refresh)
 {
     struct answers_key k = cache_key(q);
-    size_t limit = client_limit(q, nq->proto, nq->out_cap);
+    size_t limit = client_limit(r, q, nq->proto, nq->out_cap);
     size_t len = answers_get(r->answers, &k, answers_hash(r->answers, &k), r->now_s, q, nq->out,
                              limit, refresh);
     if (!len)
@@ -202,7 +202,7 @@ static void keep_answer(struct route *r, const struct route_wait *wait,
         return;
     const struct dns_query *q = &wait->query;
     struct edns e = {
-        .present = q->edns.present, .size = ROUTE_UDP_SIZE, .dnssec_ok = q->edns.dnssec_ok};
+        .present = q->edns.present, .size = r->snap->udp_size, .dnssec_ok = q->edns.dnssec_ok};
     struct answers_key k = cache_key(q);
     size_t len = resolver_write(res, q, &e, ANSWERS_MAX_LEN, &r->writer, buf);
     answers_put(r->answers, &k, r->now_s, ttl, buf, len);
@@ -215,7 +215,7 @@ static void reply(struct route_wait *wait, const struct resolver_result *res, ui
     struct route *r = wait->route;
     const struct dns_query *q = &wait->query;
     struct edns e = answer_edns(r, q, &wait->client, wait->proto);
-    size_t limit = client_limit(q, wait->proto, cap);
+    size_t limit = client_limit(r, q, wait->proto, cap);
     size_t len = wait->own_len
                      ? own_write(wait->own, wait->own_len, res, q, &e, limit, &r->writer, buf)
                      : resolver_write(res, q, &e, limit, &r->writer, buf);
@@ -332,7 +332,7 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
                                 .query = q,
                                 .listener = nq->listener_id,
                                 .edns = e.present ? &e : NULL,
-                                .limit = client_limit(q, nq->proto, nq->out_cap),
+                                .limit = client_limit(r, q, nq->proto, nq->out_cap),
                                 .minimal = r->snap->minimal_auth,
                                 .recursion_available = recursive};
     enum authority_result res = authority_respond(&ask, &r->writer, nq->out, out);

@@ -308,6 +308,9 @@ int snapshot_build(struct snapshot **out, struct config *config, const struct sn
     snprintf(s->identity, sizeof s->identity, "%s", identity ? identity : "");
     unsigned errors = diags->errors;
     check_length(config, NULL, "server.identity", sizeof s->identity, diags);
+    check_length(config, NULL, "server.version", sizeof s->version, diags);
+    snprintf(s->version, sizeof s->version, "%s", config_text(config, NULL, "server.version"));
+    s->udp_size = (uint16_t)config_int(config, NULL, "server.udp-size");
     s->chaos = config_bool(config, NULL, "server.chaos");
     s->minimal_auth = !strcmp(config_text(config, NULL, "authority.responses"), "minimal");
     *zone_errors = 0;
