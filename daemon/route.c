@@ -96,10 +96,10 @@ static enum handler_result answer_error(struct route *r, struct net_query *nq,
 }
 
 static enum handler_result answer_refused(struct route *r, struct net_query *nq,
-                                          const struct dns_query *q, const char *why)
+                                          const struct dns_query *q, int ede, const char *why)
 {
     stat_inc(r->stats, ROUTE_REFUSED);
-    return answer_error(r, nq, q, DNS_RCODE_REFUSED, 0, DNS_EDE_PROHIBITED, why);
+    return answer_error(r, nq, q, DNS_RCODE_REFUSED, 0, ede, why);
 }
 
 /* version.bind, id.server (RFC 4892): only where the operator allows it. */
@@ -141,7 +141,7 @@ static enum handler_result answer_chaos(struct route *r, struct net_query *nq,
             DNS_RCODE_NOERROR, &e, 0);
         return HANDLER_ANSWERED;
     }
-    return answer_refused(r, nq, q, "class CH is not served");
+    return answer_refused(r, nq, q, DNS_EDE_NOT_SUPPORTED, "class CH is not served");
 }
 
 /* Cached answers carry a bare OPT as their last record; the client's cookie and NSID are appended
@@ -355,7 +355,7 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
     if (q->qclass == DNS_CLASS_CH)
         return answer_chaos(r, nq, q);
     if (q->qclass != DNS_CLASS_IN && q->qclass != DNS_CLASS_ANY)
-        return answer_refused(r, nq, q, "class is not served");
+        return answer_refused(r, nq, q, DNS_EDE_NOT_SUPPORTED, "class is not served");
     bool recursive = l->roles & ROLE_RESOLVER && net_acl_allows(&l->allow, &nq->client);
     if (l->roles & ROLE_AUTHORITY) {
         bool routed_on;
@@ -368,11 +368,12 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
             return answer_resolved(r, nq, q, &own);
     }
     if (!(l->roles & ROLE_RESOLVER))
-        return answer_refused(r, nq, q, "not one of our zones");
+        return answer_refused(r, nq, q, DNS_EDE_NOT_AUTHORITATIVE, "not one of our zones");
     if (!recursive)
-        return answer_refused(r, nq, q, "recursion is not allowed for this client");
+        return answer_refused(r, nq, q, DNS_EDE_PROHIBITED,
+                              "recursion is not allowed for this client");
     if (q->qtype == DNS_TYPE_AXFR || q->qtype == DNS_TYPE_IXFR || q->qtype == DNS_TYPE_OPT)
-        return answer_refused(r, nq, q, "not a type that can be resolved");
+        return answer_refused(r, nq, q, DNS_EDE_NOT_SUPPORTED, "not a type that can be resolved");
     bool refresh = false;
     if (!answer_cached(r, nq, q, &refresh))
         return answer_resolved(r, nq, q, NULL);
