@@ -45,8 +45,8 @@ static void take_allow(struct snapshot *s, struct snapshot_listener *l,
             config_complain(c, item, DIAG_ERROR, NULL, diags,
                             "too many networks in the access list");
     }
-    if (n || !(l->roles & ROLE_RESOLVER))
-        return;
+    if (n || config_node(c, from, path) || !(l->roles & ROLE_RESOLVER))
+        return; /* an empty list that was written is one: nobody */
     if (addr_is_any(&l->addr)) {
         config_complain(
             c, config_node(c, item, "listen[].address"), DIAG_ERROR,
