@@ -459,6 +459,16 @@ static const struct {
      "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n@ 1 DNAME x.y.\n@ 1 NSEC3PARAM 1 0 0 -\n"
      "47F20A0000000000000000000000000A 1 NSEC3 1 0 0 - 47F20A0000000000000000000000000A A\n",
      "no NSEC3 records that fit", false},
+    {"MX and SRV without address",
+     "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n@ 1 MX 1 m\n@ 1 MX 1 .\n@ 1 MX 1 x.y.\n",
+     "t:3: warning: m.example. is a mail server without an address", false},
+    {"SRV to an alias",
+     "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n_s._tcp 1 SRV 1 1 1 m\nm 1 CNAME x.y.\n",
+     "t:3: warning: m.example. is a service's host and an alias", false},
+    {"MX and SRV with address, or elsewhere",
+     "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n@ 1 MX 1 m\nm 1 AAAA ::1\n_s._tcp 1 SRV 0 0 0 .\n"
+     "x 1 MX 1 y.z.\n",
+     NULL, false},
     {"wildcard with NS", "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n*.c 1 NS a.b.\n",
      "t:3: warning: *.c.example. is a wildcard: it cannot delegate", false},
     {"DS without NS", "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\nc 1 DS 1 8 3 00\n",
