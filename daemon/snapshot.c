@@ -144,13 +144,16 @@ static void take_listener(struct snapshot *s, const struct config_node *item,
     s->listener_count++;
 }
 
-/* Without any listener written: a safe resolver on loopback. */
+/* Without any listener written: a safe resolver on loopback. Machines without IPv6 have no ::1. */
 static void take_default_listeners(struct snapshot *s)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1"};
     for (size_t i = 0; i < 2; i++) {
-        struct snapshot_listener *l = &s->listeners[s->listener_count++];
+        struct snapshot_listener *l = &s->listeners[s->listener_count];
         addr_parse(&l->addr, addresses[i], 53);
+        if (i && !net_probe_port(&l->addr))
+            continue;
+        s->listener_count++;
         l->roles =
             config_items(s->config, "zones") ? ROLE_AUTHORITY | ROLE_RESOLVER : ROLE_RESOLVER;
         l->udp = l->tcp = true;
