@@ -328,20 +328,25 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
                                             struct authority_out *out, bool *routed_on)
 {
     struct edns e = answer_edns(r, q, &nq->client, nq->proto);
+    /* On a listener with both roles the resolver completes what leaves our zones, when it may be
+     * asked. Our part is for the resolver then, so the client's limit is none of it. */
+    bool completes = recursive && q->flags & DNS_FLAG_RD;
+    size_t limit = client_limit(r, q, nq->proto, nq->out_cap);
     struct authority_ask ask = {.db = r->snap->zones,
                                 .query = q,
                                 .listener = nq->listener_id,
                                 .edns = e.present ? &e : NULL,
-                                .limit = client_limit(r, q, nq->proto, nq->out_cap),
+                                .limit = completes ? nq->out_cap : limit,
                                 .minimal = r->snap->minimal_auth,
                                 .recursion_available = recursive};
     enum authority_result res = authority_respond(&ask, &r->writer, nq->out, out);
-    /* On a listener with both roles the resolver completes what leaves our zones, when it may be
-     * asked. */
-    *routed_on = res == AUTHORITY_NOT_OURS ||
-                 (res == AUTHORITY_LEAVES && recursive && q->flags & DNS_FLAG_RD && !out->tc);
+    *routed_on = res == AUTHORITY_NOT_OURS || (res == AUTHORITY_LEAVES && completes && !out->tc);
     if (*routed_on)
         return HANDLER_DROP;
+    if (out->len > limit || (out->tc && completes)) {
+        ask.limit = limit;
+        authority_respond(&ask, &r->writer, nq->out, out);
+    }
     stat_inc(r->stats, ROUTE_AUTHORITY);
     count_rcode(r, out->rcode, out->tc);
     nq->out_len = out->len;

@@ -36,6 +36,7 @@ static const char conf[] =
     "  - { name: ., file: root.zone, on: [world] }\n"
     "  - { name: world, file: world.zone, on: [world] }\n"
     "  - { name: sub.own.test, file: sub.zone, on: [world] }\n"
+    "  - { name: wide.own.test, file: wide.zone, on: [world] }\n"
     "resolver:\n"
     "  allow: [127.0.0.0/8]\n"
     "  root-hints: hints.zone\n"
@@ -76,6 +77,8 @@ static const struct {
      true, false, "NOERROR", "www.sub.own.test. A 192.0.2.90|", ""},
     {"again, from the cache", "127.0.0.1", "www.sub.own.test", "A", true, false, "NOERROR",
      "www.sub.own.test. A 192.0.2.90|", ""},
+    {"referral longer than what the client takes", "127.0.0.1", "www.wide.own.test", "A", true,
+     false, "NOERROR", "www.wide.own.test. A 192.0.2.91|", ""},
     {"no such name below", "127.0.0.1", "x.sub.own.test", "A", true, false, "NXDOMAIN", "",
      "sub.own.test. SOA|"},
     {"referral after an alias of ours", "127.0.0.1", "down.own.test", "A", true, true, "NOERROR",
@@ -134,7 +137,11 @@ static void completed(void **state)
               "$ORIGIN own.test.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.1\nout CNAME www.world.\ntwo CNAME out2\nout2 CNAME alias.world.\n"
               "gone CNAME gone.world.\nmoved DNAME world.\nsub NS ns.sub\nns.sub A 127.0.0.2\n"
-              "down CNAME www.sub\n");
+              "down CNAME www.sub\n"
+              "$GENERATE 1-60 wide NS ns$.wide\n$GENERATE 1-60 ns$.wide A 127.0.0.2\n");
+    live_file(&l, "wide.zone",
+              "$ORIGIN wide.own.test.\n$TTL 300\n@ SOA ns1 host 1 3600 600 86400 300\n"
+              "@ NS ns1\nns1 A 127.0.0.2\nwww A 192.0.2.91\n");
     live_file(&l, "own2.zone",
               "$ORIGIN own.test.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.3\nplain A 192.0.2.2\nsub NS ns.sub\nns.sub A 127.0.0.3\n");
@@ -166,6 +173,8 @@ static void completed(void **state)
         squeeze(authority);
         dns_rcode_print(reply.msg.rcode, rcode);
         bool aa = reply.msg.flags & DNS_FLAG_AA;
+        if (reply.tcp)
+            fail_msg("%s: only over TCP", rows[i].label);
         if (strcmp(rcode, rows[i].rcode) != 0 || strcmp(answer, rows[i].answer) != 0 ||
             strcmp(authority, rows[i].authority) != 0 || aa != rows[i].aa)
             fail_msg("%s: %s aa %d, answer %s, authority %s", rows[i].label, rcode, aa, answer,
