@@ -348,6 +348,9 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
         authority_respond(&ask, &r->writer, nq->out, out);
     }
     stat_inc(r->stats, ROUTE_AUTHORITY);
+    if (out->rcode == DNS_RCODE_SERVFAIL)
+        return answer_error(r, nq, q, out->rcode, recursive ? DNS_FLAG_RA : 0, DNS_EDE_NOT_READY,
+                            "the zone could not be loaded");
     count_rcode(r, out->rcode, out->tc);
     nq->out_len = out->len;
     return HANDLER_ANSWERED;

@@ -242,6 +242,12 @@ static const struct {
     {"not ours, and why (RFC 8914 4.21)", false, false,
      B(RD WITH_OPT "\3own\5tests\0\0\1\0\1" OPT("\0\0")), 5,
      B("\0\x0f\0\x16\0\x14not one of our zones"), B("")},
+    {"a zone that could not be loaded", false, false,
+     B(RD WITH_OPT "\4gone\4test\0\0\1\0\1" OPT("\0\0")), 2,
+     B("\0\x0f\0\x1e\0\x0ethe zone could not be loaded"), B("")},
+    {"an alias into a zone that could not be loaded", false, false,
+     B(RD WITH_OPT "\5alias" OWN "\0\1\0\1" OPT("\0\0")), 2,
+     B("\0\x0f\0\x1e\0\x0ethe zone could not be loaded"), B("")},
     {"class HS and why", false, false, B(RD WITH_OPT OWN "\0\1\0\4" OPT("\0\0")), 5,
      B("\0\x0f\0\x15\0\x15"), B("")},
     {"class HS", false, false, B(RD ONE OWN "\0\1\0\4"), 5, B(""), B("")},
@@ -296,13 +302,13 @@ static void asked_in_octets(void **state)
         unsigned port = live_port();
         live_init(&l);
         live_file(&l, "own.zone",
-                  "$TTL 300\n@ SOA ns. host. 1 1 1 1 1\n@ NS ns.\n"
+                  "$TTL 300\n@ SOA ns. host. 1 1 1 1 1\n@ NS ns.\nalias CNAME gone.test.\n"
                   "$GENERATE 1-3 big TXT $%0200d\n",
                   0);
         live_file(&l, "conf.yaml",
                   "server: { %sworkers: 1, log: error, drain: 0s, control: none }\n"
                   "listen: [ { address: 127.0.0.1, port: %u, role: authority } ]\n"
-                  "zones: [ { name: own.test, file: own.zone } ]\n",
+                  "zones: [ { name: own.test, file: own.zone }, { name: gone.test, file: no } ]\n",
                   options[plain], port);
         live_start(&l);
         for (size_t i = 0; i < sizeof octets / sizeof *octets; i++) {
