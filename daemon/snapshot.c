@@ -46,8 +46,8 @@ static void take_allow(struct snapshot *s, struct snapshot_listener *l,
             config_complain(c, item, DIAG_ERROR, NULL, diags,
                             "too many networks in the access list");
     }
-    if (n || !(l->roles & ROLE_RESOLVER))
-        return;
+    if (n || config_node(c, from, path) || !(l->roles & ROLE_RESOLVER))
+        return; /* an empty list that was written is one: nobody */
     if (addr_is_any(&l->addr)) {
         config_complain(
             c, config_node(c, item, "listen[].address"), DIAG_ERROR,
@@ -145,7 +145,7 @@ static void take_listener(struct snapshot *s, const struct config_node *item,
     s->listener_count++;
 }
 
-/* Without any listener written: a safe resolver on loopback. */
+/* Without any listener written: a safe resolver on loopback. Machines without IPv6 have no ::1. */
 static void take_default_listeners(struct snapshot *s)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1"};
@@ -292,6 +292,9 @@ int snapshot_build(struct snapshot **out, struct config *config, const struct sn
     snprintf(s->identity, sizeof s->identity, "%s", identity ? identity : "");
     unsigned errors = diags->errors;
     check_length(config, NULL, "server.identity", sizeof s->identity, diags);
+    check_length(config, NULL, "server.version", sizeof s->version, diags);
+    snprintf(s->version, sizeof s->version, "%s", config_text(config, NULL, "server.version"));
+    s->udp_size = (uint16_t)config_int(config, NULL, "server.udp-size");
     s->chaos = config_bool(config, NULL, "server.chaos");
     s->minimal_auth = !strcmp(config_text(config, NULL, "authority.responses"), "minimal");
     *zone_errors = 0;

@@ -61,6 +61,16 @@ conf 5398 bad.zone >"$dir/conf.yaml"
 expect 3 'bad.zone:6:5' "$WAYPOST" check "$dir/conf.yaml"
 expect 0 'default: 64M' "$WAYPOST" config explain resolver.cache.size
 
+# Without a configuration, on a machine without IPv6: 127.0.0.1 alone.
+lame='ip link set lo up && sysctl -qw net.ipv6.conf.all.disable_ipv6=1'
+if unshare -rn sh -c "$lame" 2>/dev/null; then
+    XDG_RUNTIME_DIR=$dir unshare -rn sh -c "$lame && exec '$WAYPOST' run" >"$dir/log" 2>&1 & pid=$!
+    for _ in $(seq 100); do grep -q ready "$dir/log" || ! kill -0 $pid 2>/dev/null && break; sleep 0.1; done
+    grep -q '127.0.0.1:53 ' "$dir/log" && grep -q ready "$dir/log" || { cat "$dir/log"; fail "not started without IPv6"; }
+    kill -TERM $pid; wait $pid || fail "the end was not status 0"
+    pid=
+fi
+
 # A bad zone is answered SERVFAIL, the others are served; a reload with a bad configuration changes nothing.
 command -v dig >/dev/null || exit 0
 "$WAYPOST" run -c "$dir/conf.yaml" >"$dir/log" 2>&1 & pid=$!
