@@ -12,12 +12,17 @@ for _ in $(seq 100); do grep -q misfits "$out/log" && break; sleep 0.1; done
 grep -q misfits "$out/log" || { cat "$out/log"; fail "the lab does not start"; }
 
 count=0
-while IFS='|' read -r name type rcode answer server; do
+while IFS='|' read -r name type rcode answer server ede code; do
     at=${server:-127.0.0.1}
     got=$(dig -p 5300 "@$at" "$name" "$type" +time=8 +tries=1 | sed -n 's/.*status: \([A-Z]*\),.*/\1/p')
     [ "$got" = "$rcode" ] || fail "dig: $name $type: $got, expected $rcode"
     if [ -n "$answer" ]; then
         dig -p 5300 "@$at" "$name" "$type" +short +time=8 | grep -qxF "$answer" || fail "dig: $name $type: no $answer"
+    fi
+    if [ -n "$ede" ]; then # exit 0 without: a dig that does not know extended errors
+        dig -p 5300 "@$at" "$name" "$type" +time=8 >"$out/dig"
+        grep -q 'EDE: \|OPT=15' "$out/dig" || fail "dig: $name $type: no extended error"
+        ! grep -q 'EDE: ' "$out/dig" || grep -qE "EDE: ($code .*\($ede|29 .*)" "$out/dig" || { cat "$out/dig"; fail "dig: $name $type: not EDE $code $ede"; }
     fi
     if command -v kdig >/dev/null; then
         kdig -p 5300 "@$at" "$name" "$type" +time=8 >"$out/kdig" 2>&1
@@ -28,7 +33,7 @@ while IFS='|' read -r name type rcode answer server; do
 done < <("$WAYPOST" lab list --json | python3 -c '
 import json, sys
 for e in json.load(sys.stdin):
-    print("|".join(e[k] or "" for k in ("name", "type", "rcode", "answer", "server")))')
+    print("|".join(e[k] or "" for k in ("name", "type", "rcode", "answer", "server", "ede")) + "|" + str(e["ede_code"]))')
 [ "$count" -ge 30 ] || fail "only $count exhibits"
 # Authority, without recursion: a referral and an authoritative answer; TCP; a question that is not ours.
 dig -p 5300 @127.53.0.1 www.shop.test +norec | grep -q 'test\..*NS.*ns1.nic.test' || fail "no referral from the root"
