@@ -14,15 +14,14 @@ grep -q misfits "$out/log" || { cat "$out/log"; fail "the lab does not start"; }
 count=0
 while IFS='|' read -r name type rcode answer server ede code; do
     at=${server:-127.0.0.1}
-    got=$(dig -p 5300 "@$at" "$name" "$type" +time=8 +tries=1 | sed -n 's/.*status: \([A-Z]*\),.*/\1/p')
+    dig -p 5300 "@$at" "$name" "$type" +time=8 +tries=1 >"$out/dig"
+    got=$(sed -n 's/.*status: \([A-Z]*\),.*/\1/p' "$out/dig")
     [ "$got" = "$rcode" ] || fail "dig: $name $type: $got, expected $rcode"
+    # Only the first one to ask is told why; an old dig shows the option without its name.
+    [ -z "$ede" ] || grep -qE "EDE: $code .*\($ede|OPT=15: 00 0?$(printf %x "$code")" "$out/dig" ||
+        { cat "$out/dig"; fail "dig: $name $type: not EDE $code $ede"; }
     if [ -n "$answer" ]; then
         dig -p 5300 "@$at" "$name" "$type" +short +time=8 | grep -qxF "$answer" || fail "dig: $name $type: no $answer"
-    fi
-    if [ -n "$ede" ]; then # exit 0 without: a dig that does not know extended errors
-        dig -p 5300 "@$at" "$name" "$type" +time=8 >"$out/dig"
-        grep -q 'EDE: \|OPT=15' "$out/dig" || fail "dig: $name $type: no extended error"
-        ! grep -q 'EDE: ' "$out/dig" || grep -qE "EDE: ($code .*\($ede|29 .*)" "$out/dig" || { cat "$out/dig"; fail "dig: $name $type: not EDE $code $ede"; }
     fi
     if command -v kdig >/dev/null; then
         kdig -p 5300 "@$at" "$name" "$type" +time=8 >"$out/kdig" 2>&1
