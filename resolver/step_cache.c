@@ -87,8 +87,11 @@ static enum iter_next give_failure(struct iter *it, const struct cache_entry *e)
 {
     stat_inc(it->walk->w->stats, STAT_FAILURES_CACHED);
     it->from_memory = true;
-    if (!it->parent && e->ede != 0xffff)
-        walk_ede(it->walk, e->ede, "remembered");
+    if (!it->parent && e->ede != 0xffff) {
+        char why[96];
+        snprintf(why, sizeof why, "%.*s", (int)e->proof_len, (const char *)e->proof);
+        walk_ede(it->walk, e->ede, why);
+    }
     return iter_fail(it, DNS_EDE_CACHED_ERROR, "failed a moment ago");
 }
 

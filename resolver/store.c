@@ -200,5 +200,8 @@ void store_failure(struct iter *it)
     e.ttl_stored = e.ttl_left = 2 * interval;
     e.rcode = DNS_RCODE_SERVFAIL;
     e.ede = it->fail ? it->fail_code : it->walk->ede_count ? it->walk->ede[0].code : 0xffff;
+    const struct edns_ede *said = it->walk->ede_count ? &it->walk->ede[0] : NULL;
+    e.proof = it->fail ? (const uint8_t *)it->fail : said ? (const uint8_t *)said->text : NULL;
+    e.proof_len = it->fail ? (uint32_t)strlen(it->fail) : said ? said->text_len : 0;
     put(it, CACHE_FAILURE, it->qname, it->qtype, &e);
 }

@@ -45,7 +45,8 @@ struct cache_key {
 struct cache_entry {
     struct dns_rrset set;  /* DATA, DELEGATION, GLUE; negative: the SOA set (count may be 0) */
     struct dns_rrset sigs; /* RRSIG over set, count 0 when none */
-    const uint8_t *proof;  /* what else a validating client needs; opaque here */
+    const uint8_t
+        *proof; /* opaque here: what else a validating client needs; FAILURE: why, in words */
     uint32_t proof_len;
     uint32_t ttl_left;   /* seconds, at the time of the get */
     uint32_t ttl_stored; /* as stored */

@@ -17,7 +17,7 @@ while IFS='|' read -r name type rcode answer server ede code; do
     dig -p 5300 "@$at" "$name" "$type" +time=8 +tries=1 >"$out/dig"
     got=$(sed -n 's/.*status: \([A-Z]*\),.*/\1/p' "$out/dig")
     [ "$got" = "$rcode" ] || fail "dig: $name $type: $got, expected $rcode"
-    # Only the first one to ask is told why; an old dig shows the option without its name.
+    # An old dig shows the option without its name.
     [ -z "$ede" ] || grep -qE "EDE: $code .*\($ede|OPT=15: 00 0?$(printf %x "$code")" "$out/dig" ||
         { cat "$out/dig"; fail "dig: $name $type: not EDE $code $ede"; }
     if [ -n "$answer" ]; then
