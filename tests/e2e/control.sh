@@ -69,6 +69,8 @@ while chunk := s.recv(65536): b += chunk
 print(b.split(b" ")[1].decode())
 P
 }
+expect 2 'not a domain name' cache show a..b
+expect 2 'not a record type' cache flush a.test NOTYPE
 [ "$(curl_path GET /v1/nothing)" = 404 ] || fail "not 404"
 [ "$(curl_path GET /v1/stop)" = 405 ] || fail "GET must not stop"
 [ "$(curl_path GET '/v1/cache?name=a..b')" = 400 ] || fail "not 400"
