@@ -105,6 +105,21 @@ static void take_port(const struct snapshot *s, struct snapshot_listener *l,
         while (is_taken(s, &l->addr));
 }
 
+/* Two sockets on one address would share its queries; two names could not be told apart. */
+static void check_twin(const struct snapshot *s, const struct snapshot_listener *l,
+                       const struct config_node *item, struct diag_list *diags)
+{
+    for (unsigned i = 0; i < s->listener_count; i++) {
+        const struct snapshot_listener *o = &s->listeners[i];
+        if (addr_equal(&o->addr, &l->addr) && ((o->udp && l->udp) || (o->tcp && l->tcp)))
+            config_complain(s->config, item, DIAG_ERROR, "give one listener both roles", diags,
+                            "there is a listener on this address and port already");
+        if (*l->name && !strcmp(o->name, l->name))
+            config_complain(s->config, config_node(s->config, item, "listen[].name"), DIAG_ERROR,
+                            NULL, diags, "another listener is named \"%s\"", l->name);
+    }
+}
+
 static void take_listener(struct snapshot *s, const struct config_node *item,
                           const struct snapshot *before, struct diag_list *diags)
 {
@@ -118,6 +133,7 @@ static void take_listener(struct snapshot *s, const struct config_node *item,
     l->roles = take_roles(s->config, item);
     take_protos(s, l, item, diags);
     take_allow(s, l, item, diags);
+    check_twin(s, l, item, diags);
     s->listener_count++;
 }
 

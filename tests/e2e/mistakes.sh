@@ -26,6 +26,27 @@ C
 expect 2 'there is no verb' "$WAYPOST" fly
 expect 2 'usage' "$WAYPOST" trace
 expect 4 'cannot be read: not found' "$WAYPOST" run -c "$dir/nothing.yaml"
+# Right one by one, wrong together: found by check, not only by run.
+while IFS='|' read -r text yaml; do
+    printf '%s\n' "$yaml" >"$dir/together.yaml"
+    expect 3 "$text" "$WAYPOST" check "$dir/together.yaml"
+done <<'ROWS'
+is not an IPv4 address|resolver: { local: [ { name: a.lan, a: "::1" } ] }
+is not an IPv6 address|resolver: { local: [ { name: a.lan, aaaa: 192.0.2.1 } ] }
+is not an IPv4 address|resolver: { local: [ { name: a.lan, a: 192.0.2.1@80 } ] }
+one per family is taken|resolver: { source: [127.0.0.1, 127.0.0.2] }
+the ports are drawn at random|resolver: { source: 127.0.0.1@55 }
+this zone is forwarded already|resolver: { forward: [ { zone: corp, to: 192.0.2.1 }, { zone: CORP., to: 192.0.2.2 } ] }
+listener on this address and port already|listen: [ { address: 127.0.0.1, port: 5399 }, { address: 127.0.0.1, port: 5399 } ]
+another listener is named "x"|listen: [ { address: 127.0.0.1, port: 5399, name: x }, { address: 127.0.0.2, port: 5399, name: x } ]
+no server can be asked|resolver: { ipv4: no, ipv6: no }
+the least TTL is above the greatest|resolver: { cache: { ttl: { min: 1d, max: 1h } } }
+ROWS
+printf 'garbage here\n' >"$dir/garbage"
+printf 'resolver: { root-hints: garbage }\n' >"$dir/hints.yaml"
+expect 3 'is no file of root hints' "$WAYPOST" check "$dir/hints.yaml"
+printf 'listen: [ { address: 127.0.0.1, port: 5399, proto: udp }, { address: 127.0.0.1, port: 5399, proto: tcp } ]\n' >"$dir/apart.yaml"
+expect 0 ok "$WAYPOST" check "$dir/apart.yaml"
 expect 4 'is the path right?' "$WAYPOST" check "$dir/nothing.yaml"
 expect 4 'not a regular file' "$WAYPOST" check "$dir"
 expect 4 'cannot be read' "$WAYPOST" zone check a.test "$dir/nothing.zone"
