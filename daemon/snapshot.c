@@ -144,8 +144,9 @@ static void take_default_listeners(struct snapshot *s)
     for (size_t i = 0; i < (runtime_has_ipv6() ? 2u : 1u); i++) {
         struct snapshot_listener *l = &s->listeners[s->listener_count++];
         addr_parse(&l->addr, addresses[i], 53);
-        l->roles =
-            config_items(s->config, "zones") ? ROLE_AUTHORITY | ROLE_RESOLVER : ROLE_RESOLVER;
+        l->roles = take_roles(s->config, NULL);
+        if (config_items(s->config, "zones")) /* nobody else would serve them */
+            l->roles |= ROLE_AUTHORITY;
         l->udp = l->tcp = true;
         net_acl_add_connected(&l->allow, &l->addr);
     }

@@ -82,6 +82,17 @@ conf 5398 bad.zone >"$dir/conf.yaml"
 expect 3 'bad.zone:6:5' "$WAYPOST" check "$dir/conf.yaml"
 expect 0 'default: 64M' "$WAYPOST" config explain resolver.cache.size
 
+# Without standard streams.
+printf 'server: { control: none }\nlisten: [ { address: 127.0.0.1, port: 0 } ]\n' >"$dir/streams.yaml"
+"$WAYPOST" run -c "$dir/streams.yaml" 0<&- 1>&- 2>&- & pid=$!
+for _ in $(seq 100); do # until it minds SIGTERM
+    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null)
+    [ $((0x${caught:-0} & 0x4000)) != 0 ] && break
+    sleep 0.1
+done
+kill $pid; wait $pid || fail "closed standard streams"
+pid=
+
 # A bad zone is answered SERVFAIL, the others are served; a reload with a bad configuration changes nothing.
 command -v dig >/dev/null || exit 0
 "$WAYPOST" run -c "$dir/conf.yaml" >"$dir/log" 2>&1 & pid=$!
