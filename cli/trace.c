@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <uv.h>
 
 struct walk {
@@ -176,7 +175,7 @@ static int trace_cold(const struct trace_args *a, struct walk *w)
                    : config_load_mem(&c, "built-in configuration", "", 0, &diags);
     bool config_bad = err != 0;
     err = err ? err : trace_with(a, w, c, &diags);
-    diag_print(&diags, stderr, isatty(STDERR_FILENO));
+    diag_print(&diags, stderr, args_colour());
     if (err && !diags.errors)
         fprintf(stderr, "waypost trace: %s\n", err_text(err));
     diag_fini(&diags);

@@ -115,15 +115,18 @@ static void take_port(const struct snapshot *s, struct snapshot_listener *l,
         while (is_taken(s, &l->addr));
 }
 
-/* Two sockets with SO_REUSEPORT would share the queries by chance. */
-static void check_twin(const struct snapshot *s, const struct config_node *item,
-                       const struct snapshot_listener *l, struct diag_list *diags)
+/* Two sockets on one address would share its queries; two names could not be told apart. */
+static void check_twin(const struct snapshot *s, const struct snapshot_listener *l,
+                       const struct config_node *item, struct diag_list *diags)
 {
     for (unsigned i = 0; i < s->listener_count; i++) {
         const struct snapshot_listener *o = &s->listeners[i];
         if (addr_equal(&o->addr, &l->addr) && ((o->udp && l->udp) || (o->tcp && l->tcp)))
-            config_complain(s->config, config_node(s->config, item, "listen[].address"), DIAG_ERROR,
-                            NULL, diags, "another listener has this address and port");
+            config_complain(s->config, item, DIAG_ERROR, "give one listener both roles", diags,
+                            "there is a listener on this address and port already");
+        if (*l->name && !strcmp(o->name, l->name))
+            config_complain(s->config, config_node(s->config, item, "listen[].name"), DIAG_ERROR,
+                            NULL, diags, "another listener is named \"%s\"", l->name);
     }
 }
 
@@ -139,9 +142,9 @@ static void take_listener(struct snapshot *s, const struct config_node *item,
     snprintf(l->name, sizeof l->name, "%s", name ? name : "");
     l->roles = take_roles(s->config, item);
     take_protos(s, l, item, diags);
-    check_twin(s, item, l, diags);
     check_length(s->config, item, "listen[].name", sizeof l->name, diags);
     take_allow(s, l, item, diags);
+    check_twin(s, l, item, diags);
     s->listener_count++;
 }
 
@@ -152,8 +155,9 @@ static void take_default_listeners(struct snapshot *s)
     for (size_t i = 0; i < (runtime_has_ipv6() ? 2u : 1u); i++) {
         struct snapshot_listener *l = &s->listeners[s->listener_count++];
         addr_parse(&l->addr, addresses[i], 53);
-        l->roles =
-            config_items(s->config, "zones") ? ROLE_AUTHORITY | ROLE_RESOLVER : ROLE_RESOLVER;
+        l->roles = take_roles(s->config, NULL);
+        if (config_items(s->config, "zones")) /* nobody else would serve them */
+            l->roles |= ROLE_AUTHORITY;
         l->udp = l->tcp = true;
         net_acl_add_connected(&l->allow, &l->addr);
     }

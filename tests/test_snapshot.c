@@ -27,7 +27,7 @@ static const struct {
 } configs[] = {
     {"nothing at all", "server: {}\n", NULL, false},
     {"one address twice", "listen: [ { address: 127.0.0.1 }, { address: 127.0.0.1, port: 53 } ]\n",
-     "another listener has this address and port", true},
+     "there is a listener on this address and port already", true},
     {"one address, two transports",
      "listen: [ { address: 127.0.0.1, proto: udp }, { address: 127.0.0.1, proto: tcp } ]\n", NULL,
      false},
