@@ -92,6 +92,30 @@ if unshare -rn sh -c "$lame" 2>/dev/null; then
     pid=
 fi
 
+# The schema is one, knows what is required, and takes the lab's configuration (where there is something to check with).
+"$WAYPOST" config schema >"$dir/schema.json"
+python3 - "$dir/schema.json" "${WAYPOST_SOURCE_DIR:-.}/zones/lab/lab.yaml" <<'P' || fail "the schema"
+import json, sys
+schema = json.load(open(sys.argv[1]))
+item = schema["properties"]["listen"]["allOf"][0]["items"]
+assert item["required"] == ["address"], item
+assert schema["properties"]["zones"]["allOf"][0]["items"]["required"] == ["name", "file"]
+assert "required" not in schema
+try:
+    import jsonschema, yaml
+except ImportError:
+    sys.exit(0)
+lab = yaml.safe_load(open(sys.argv[2]))
+lab["zones"] = [{"on" if k is True else k: v for k, v in z.items()} for z in lab["zones"]]  # YAML 1.1: on is a truth
+jsonschema.validate(lab, schema)
+for wrong in ({"resolver": {"cach": {}}}, {"listen": [{"port": 53}]}, {"server": {"drain": 5}}, {"gslb": {}}):
+    try:
+        jsonschema.validate(wrong, schema)
+    except jsonschema.ValidationError:
+        continue
+    raise AssertionError(wrong)
+P
+
 # Without standard streams.
 printf 'server: { control: none }\nlisten: [ { address: 127.0.0.1, port: 0 } ]\n' >"$dir/streams.yaml"
 "$WAYPOST" run -c "$dir/streams.yaml" 0<&- 1>&- 2>&- & pid=$!

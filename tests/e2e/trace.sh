@@ -133,6 +133,9 @@ look 'not hops and any(r["entry"] == "data" and r["result"] == "hit" for r in d[
 "$WAYPOST" trace --last www.half.test -s "$out/control" --json 2>/dev/null | python3 "$out/look.py" last 'hops[-1]["qname"] == "www.half.test."' || fail "--last"
 "$WAYPOST" trace www.far.test "${cold[@]}" --ndjson | python3 "$out/look.py" lines || fail "--ndjson"
 "$WAYPOST" trace many.test "${cold[@]}" >"$out/text" || fail "text"
+echo 'resolver: { local: [ { name: no.test, action: refuse } ] }' >"$out/refuse.yaml"
+"$WAYPOST" trace no.test -c "$out/refuse.yaml" >/dev/null
+[ $? = 5 ] || fail "REFUSED is no answer (5), as query has it"
 for word in 'truncated (aa tc), edns 1232' 'delegation test. NS 300 s (referral)' 'rto ' ' octets' 'budget ' 'time '; do
     grep -qF -- "$word" "$out/text" || { cat "$out/text"; fail "no \"$word\" in the text"; }
 done
