@@ -18,7 +18,10 @@ struct respond {
     bool dnssec;
     bool tc;
     uint16_t flags;
-    uint16_t answered;          /* type of the last set in the answer section */
+    uint16_t answered; /* type of the last set in the answer section */
+    unsigned alias_count;
+    uint8_t alias[CHAIN_MAX][DNS_NAME_MAX];   /* owners of the aliases followed */
+    const struct zone_node *dname[CHAIN_MAX]; /* of each the DNAME it came from, or NULL */
     uint8_t name[DNS_NAME_MAX]; /* what is looked for now: the question, then each alias's target */
     unsigned proof_count, proof_written;
     struct {
@@ -26,24 +29,22 @@ struct respond {
         const struct zone_node *node;
     } proof[PROOF_MAX];
     unsigned extra_count;
-    struct {
-        const uint8_t *name;
-        bool glue; /* in-domain glue of a referral: required (RFC 9471) */
-    } extra[ADDITIONAL_MAX];
+    const uint8_t *extra[ADDITIONAL_MAX];
 };
 
 /* ---- writing ---- */
 
-static void note_extra(struct respond *r, const struct dns_rrset *set, bool referral)
+static void note_extra(struct respond *r, const struct dns_rrset *set)
 {
-    if (r->ask->minimal && !referral)
+    if (r->ask->minimal && set->type != DNS_TYPE_NS) /* who asks for servers is about to ask them */
         return;
     DNS_RR_FOR (rd, set) {
         const uint8_t *target = dns_rdata_target(set->type, rd.at, rd.len);
-        if (!target || !*target || r->extra_count == ADDITIONAL_MAX)
-            continue;
-        r->extra[r->extra_count].name = target;
-        r->extra[r->extra_count++].glue = referral && dns_name_is_sub(target, set->owner);
+        bool service = set->type == DNS_TYPE_SVCB || set->type == DNS_TYPE_HTTPS;
+        if (target && !*target && service && get_u16(rd.at))
+            target = r->name; /* RFC 9460 2.5.2: "." is the owner itself */
+        if (target && *target && r->extra_count < ADDITIONAL_MAX)
+            r->extra[r->extra_count++] = target;
     }
 }
 
@@ -72,7 +73,7 @@ static void put_answer(struct respond *r, const struct zone_node *n, const struc
     if (!put_set(r, DNS_SECTION_ANSWER, n, set, owner, set->ttl))
         r->tc = true;
     else
-        note_extra(r, set, false);
+        note_extra(r, set);
 }
 
 static void put_soa(struct respond *r)
@@ -141,15 +142,24 @@ static bool put_addresses(struct respond *r, const uint8_t *name, bool referral)
     return fits;
 }
 
-static void put_extra(struct respond *r, bool referral)
+static void put_extra(struct respond *r)
 {
     for (unsigned i = 0; i < r->extra_count; i++) {
         bool twin = false;
         for (unsigned j = 0; j < i; j++)
-            twin = twin || dns_name_equal(r->extra[i].name, r->extra[j].name);
-        if (!twin && !put_addresses(r, r->extra[i].name, referral) && r->extra[i].glue)
-            r->tc = true;
+            twin = twin || dns_name_equal(r->extra[i], r->extra[j]);
+        if (!twin)
+            put_addresses(r, r->extra[i], false);
     }
+}
+
+/* RFC 9471: all glue; that of servers inside the zone comes first, and is missed with TC. */
+static void put_glue(struct respond *r, const struct dns_rrset *ns)
+{
+    for (int inside = 1; inside >= 0; inside--)
+        DNS_RR_FOR (rd, ns)
+            if (dns_name_is_sub(rd.at, ns->owner) == inside && !put_addresses(r, rd.at, true))
+                r->tc = r->tc || inside;
 }
 
 static void put_apex_ns(struct respond *r)
@@ -159,12 +169,17 @@ static void put_apex_ns(struct respond *r)
     if (!r->ask->minimal && !is_answered(r, apex->name, DNS_TYPE_NS) &&
         zone_node_get(r->zone, apex, DNS_TYPE_NS, 0, &ns) &&
         put_set(r, DNS_SECTION_AUTHORITY, apex, &ns, apex->name, ns.ttl))
-        note_extra(r, &ns, false);
+        note_extra(r, &ns);
 }
 
 /* ---- outcomes ---- */
 
-enum outcome { OUTCOME_DONE, OUTCOME_FOLLOW, OUTCOME_REFERRAL };
+enum outcome {
+    OUTCOME_DONE,
+    OUTCOME_FOLLOW,
+    OUTCOME_REFERRAL,
+    OUTCOME_BROKEN /* aliases that were not followed to their end */
+};
 
 static enum outcome answer_referral(struct respond *r, const struct zone_node *cut)
 {
@@ -178,8 +193,7 @@ static enum outcome answer_referral(struct respond *r, const struct zone_node *c
     else
         note_denial(r, DENIAL_TYPE, cut, NULL); /* there is no DS */
     put_proofs(r);
-    note_extra(r, &ns, true);
-    put_extra(r, true);
+    put_glue(r, &ns);
     return OUTCOME_REFERRAL;
 }
 
@@ -190,12 +204,26 @@ static enum outcome answer_negative(struct respond *r, uint16_t rcode)
     return OUTCOME_DONE;
 }
 
+/* The name is an alias of target, which is looked for next; a loop ends where it closes. */
+static enum outcome follow_alias(struct respond *r, const struct zone_node *dname,
+                                 const uint8_t *target)
+{
+    if (r->tc || r->alias_count == CHAIN_MAX)
+        return OUTCOME_BROKEN; /* what there is so far; the client goes on */
+    r->dname[r->alias_count] = dname;
+    dns_name_copy(r->alias[r->alias_count++], r->name);
+    dns_name_copy(r->name, target);
+    for (unsigned i = 0; i < r->alias_count; i++)
+        if (dns_name_equal(r->alias[i], target))
+            return OUTCOME_BROKEN;
+    return OUTCOME_FOLLOW;
+}
+
 static enum outcome answer_alias(struct respond *r, const struct zone_node *n,
                                  const struct dns_rrset *cname, const uint8_t *owner)
 {
     put_answer(r, n, cname, owner);
-    dns_name_copy(r->name, cname->rdata + 2);
-    return OUTCOME_FOLLOW;
+    return follow_alias(r, NULL, cname->rdata + 2);
 }
 
 /* RFC 8482 4.1: ANY gets one set, whichever it is; RRSIG one set of signatures. */
@@ -224,21 +252,17 @@ static enum outcome answer_node(struct respond *r, const struct zone_node *n, co
     struct dns_rrset set;
     uint16_t qtype = r->ask->query->qtype;
     bool many = qtype == DNS_TYPE_ANY || qtype == DNS_TYPE_RRSIG, found;
-    if (qtype != DNS_TYPE_CNAME && !many && qtype != DNS_TYPE_NSEC &&
-        zone_node_get(r->zone, n, DNS_TYPE_CNAME, 0, &set)) {
-        if (encloser)
-            note_denial(r, DENIAL_CLOSER, n, encloser);
-        return answer_alias(r, n, &set, owner);
-    }
     if (many)
         found = answer_any(r, n, owner, qtype == DNS_TYPE_RRSIG);
     else if ((found = zone_node_get(r->zone, n, qtype, 0, &set)))
         put_answer(r, n, &set, owner);
-    if (found) {
-        if (encloser)
-            note_denial(r, DENIAL_CLOSER, n, encloser);
+    bool alias = !found && zone_node_get(r->zone, n, DNS_TYPE_CNAME, 0, &set);
+    if ((found || alias) && encloser)
+        note_denial(r, DENIAL_CLOSER, n, encloser);
+    if (alias) /* RRSIG, NSEC and KEY may be beside it (RFC 2181 10.1): they went first */
+        return answer_alias(r, n, &set, owner);
+    if (found)
         return OUTCOME_DONE;
-    }
     answer_negative(r, DNS_RCODE_NOERROR);
     note_denial(r, encloser ? DENIAL_WILDCARD_TYPE : DENIAL_TYPE, n, encloser);
     return OUTCOME_DONE;
@@ -249,8 +273,12 @@ static enum outcome answer_dname(struct respond *r, const struct zone_node *n)
 {
     struct dns_rrset dname;
     uint8_t target[DNS_NAME_MAX], rdata[2 + DNS_NAME_MAX], owner[DNS_NAME_MAX];
+    bool twin = false;
     zone_node_get(r->zone, n, DNS_TYPE_DNAME, 0, &dname);
-    put_answer(r, n, &dname, n->name);
+    for (unsigned i = 0; i < r->alias_count; i++)
+        twin = twin || r->dname[i] == n;
+    if (!twin)
+        put_answer(r, n, &dname, n->name);
     size_t prefix = dns_name_len(r->name) - dns_name_len(n->name);
     int len = dns_name_join(target, r->name, prefix, dname.rdata + 2);
     if (len < 0) {
@@ -271,8 +299,7 @@ static enum outcome answer_dname(struct respond *r, const struct zone_node *n)
         r->tc = true;
     if (r->ask->query->qtype == DNS_TYPE_CNAME)
         return OUTCOME_DONE;
-    dns_name_copy(r->name, target);
-    return OUTCOME_FOLLOW;
+    return follow_alias(r, n, target);
 }
 
 /* No such name: wildcard or NXDOMAIN (RFC 4592). */
@@ -281,9 +308,8 @@ static enum outcome answer_missing(struct respond *r, const struct zone_node *en
     uint8_t wild[DNS_NAME_MAX];
     int len = dns_name_join(wild, (const uint8_t *)"\1*", 2, encloser->name);
     if (encloser->has_wild && len > 0) {
+        /* NS there delegate nothing: they are data like any other (RFC 4592 4.2 leaves it open) */
         const struct zone_node *n = zone_find(r->zone, wild);
-        if (n && n->cut) /* a delegation at a wildcard makes no sense, and does nothing */
-            return answer_negative(r, DNS_RCODE_NXDOMAIN);
         if (n)
             return answer_node(r, n, r->name, encloser);
     }
@@ -327,7 +353,8 @@ static const struct zone *find_zone(const struct authority_ask *ask, const uint8
         bool up_failed;
         const struct zone *up =
             zonedb_find(ask->db, dns_name_parent(name), ask->listener, &up_failed);
-        if (up)
+        *failed = up_failed; /* the child's "no DS" would be taken for the parent's */
+        if (up || up_failed)
             return up;
     }
     return z;
@@ -351,8 +378,8 @@ static enum authority_result follow(struct respond *r, enum outcome *last)
     enum outcome o = OUTCOME_FOLLOW;
     for (unsigned links = 0; o == OUTCOME_FOLLOW; links++) {
         *last = o = answer_name(r);
-        if (links == 0 && o != OUTCOME_REFERRAL)
-            r->flags |= DNS_FLAG_AA; /* by the first owner */
+        if (links == 0 && o != OUTCOME_REFERRAL && r->ask->query->qclass != DNS_CLASS_ANY)
+            r->flags |= DNS_FLAG_AA; /* by the first owner; we do not know all classes */
         if (o != OUTCOME_FOLLOW)
             break;
         bool failed;
@@ -365,8 +392,6 @@ static enum authority_result follow(struct respond *r, enum outcome *last)
         dns_name_lower(r->out->target, r->name);
         if (!next)
             return AUTHORITY_LEAVES;
-        if (links == CHAIN_MAX)
-            return AUTHORITY_DONE; /* what there is so far; the client goes on */
         r->zone = next;
     }
     return AUTHORITY_DONE;
@@ -381,11 +406,11 @@ static enum authority_result walk(struct respond *r)
         r->out->is_referral = true;
         return AUTHORITY_LEAVES;
     }
-    if (result != AUTHORITY_DONE || last != OUTCOME_DONE)
+    if (result != AUTHORITY_DONE || last != OUTCOME_DONE || r->tc)
         return result;
     if (r->out->rcode == DNS_RCODE_NOERROR && !r->w->counts[DNS_SECTION_AUTHORITY])
         put_apex_ns(r);
-    put_extra(r, false);
+    put_extra(r);
     return AUTHORITY_DONE;
 }
 
@@ -407,7 +432,7 @@ enum authority_result authority_respond(const struct authority_ask *ask, struct 
     r.dnssec = q->edns.present && q->edns.dnssec_ok;
     r.tc = false;
     r.answered = 0;
-    r.extra_count = r.proof_count = r.proof_written = 0;
+    r.alias_count = r.extra_count = r.proof_count = r.proof_written = 0;
     r.flags = (uint16_t)(DNS_FLAG_QR | (q->flags & (DNS_FLAG_RD | DNS_FLAG_CD)) |
                          (ask->recursion_available ? DNS_FLAG_RA : 0));
     dns_writer_init(w, buf, ask->limit);

@@ -7,9 +7,11 @@
 #include "dns/zonefile.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
-#define ZONE_CHUNK (256u << 10)
-#define HASH_SEED  0x77617970UL
+#define ZONE_CHUNK     (256u << 10)
+#define ZONE_CHUNK_MIN 1024u
+#define HASH_SEED      0x77617970UL
 
 struct build {
     struct zone *z;
@@ -17,6 +19,7 @@ struct build {
     struct diag_list *diags;
     struct zone_raw *raw;
     size_t count, cap;
+    struct zone_places places;
     const uint8_t *last_name; /* owners often repeat */
     const uint8_t *last_key;
     uint16_t last_key_len;
@@ -55,22 +58,43 @@ static int take_owner(struct build *b, const uint8_t *owner)
     return b->last_name && b->last_key ? 0 : ERR_NOMEM;
 }
 
-static void complain(struct build *b, unsigned line, enum diag_level level, const char *owner_text,
+static void complain(struct build *b, const struct zone_raw *raw, enum diag_level level,
                      const char *what)
 {
-    diag_add(b->diags, level, &(struct diag_at){.file = b->file, .line = line}, "%s: %s",
-             owner_text, what);
+    char owner[DNS_NAME_TEXT_MAX];
+    dns_name_print(raw->name, owner);
+    diag_add(b->diags, level,
+             &(struct diag_at){.file = b->places.files[raw->file], .line = raw->line}, "%s: %s",
+             owner, what);
+}
+
+/* Records of one file come together; there are few files. ERR_NOMEM. */
+static int take_file(struct build *b, const char *file, uint32_t *index)
+{
+    struct zone_places *p = &b->places;
+    for (uint32_t i = p->file_count; i--;)
+        if (!strcmp(p->files[i], file)) {
+            *index = i;
+            return 0;
+        }
+    const char **files = realloc(p->files, (p->file_count + 1) * sizeof *files);
+    if (files)
+        p->files = files;
+    if (!files || !(files[p->file_count] = arena_strdup(&b->z->arena, file)))
+        return ERR_NOMEM;
+    *index = p->file_count++;
+    return 0;
 }
 
 static int on_record(void *arg, const struct zonefile_rr *rr)
 {
     struct build *b = arg;
     if (rr->cls != DNS_CLASS_IN || !dns_name_is_sub(rr->owner, b->z->origin)) {
-        char text[DNS_NAME_TEXT_MAX];
-        dns_name_print(rr->owner, text);
-        complain(b, rr->line, DIAG_ERROR, text,
+        char owner[DNS_NAME_TEXT_MAX], what[sizeof owner + 32];
+        dns_name_print(rr->owner, owner);
+        snprintf(what, sizeof what, "%s: %s", owner,
                  rr->cls != DNS_CLASS_IN ? "only class IN is served" : "is outside the zone");
-        return 0;
+        return zonefile_complain(rr, what);
     }
     if (b->count == b->cap) {
         size_t cap = b->cap ? b->cap * 2 : 64;
@@ -80,7 +104,8 @@ static int on_record(void *arg, const struct zonefile_rr *rr)
         b->raw = raw;
         b->cap = cap;
     }
-    if (take_owner(b, rr->owner))
+    uint32_t file;
+    if (take_owner(b, rr->owner) || take_file(b, rr->file, &file))
         return ERR_NOMEM;
     struct zone_raw *r = &b->raw[b->count];
     *r = (struct zone_raw){.name = b->last_name,
@@ -91,6 +116,7 @@ static int on_record(void *arg, const struct zonefile_rr *rr)
                            .type = rr->type,
                            .rdlen = rr->rdlen,
                            .line = rr->line,
+                           .file = file,
                            .rdata = arena_dup(&b->z->arena, rr->rdata, rr->rdlen)};
     if (!r->rdata)
         return ERR_NOMEM;
@@ -140,7 +166,6 @@ static int build_set(struct build *b, size_t first, size_t end)
     struct zone_set *s = &b->z->sets[b->z->set_count];
     const struct zone_raw *raw = b->raw;
     size_t size = 0;
-    char text[DNS_NAME_TEXT_MAX];
     for (size_t i = first; i < end; i++)
         size += 2u + raw[i].rdlen;
     uint8_t *p = arena_alloc(&b->z->arena, size);
@@ -148,12 +173,16 @@ static int build_set(struct build *b, size_t first, size_t end)
         return ERR_NOMEM;
     *s = (struct zone_set){
         .rdata = p, .ttl = raw[first].ttl, .type = raw[first].type, .covers = raw[first].covers};
+    b->places.at[b->z->set_count] = (struct zone_place){raw[first].file, raw[first].line};
+    if (end - first > UINT16_MAX) {
+        complain(b, &raw[first], DIAG_ERROR, "more records in a set than an answer can have");
+        end = first + 1;
+    }
     for (size_t i = first; i < end; i++) {
         if (end - first <= 256 && is_twin(&raw[first], &raw[i]))
             continue; /* RFC 2181 5: a set has no duplicates */
         if (raw[i].ttl != s->ttl) {
-            dns_name_print(raw[i].name, text);
-            complain(b, raw[i].line, DIAG_WARNING, text,
+            complain(b, &raw[i], DIAG_WARNING,
                      "records of one set have different TTLs, the lowest is used");
             s->ttl = raw[i].ttl < s->ttl ? raw[i].ttl : s->ttl;
         }
@@ -203,8 +232,9 @@ static int build_nodes(struct build *b)
     struct zone *z = b->z;
     uint32_t cap = 0;
     z->sets = malloc((b->count + 1) * sizeof *z->sets);
+    b->places.at = malloc((b->count + 1) * sizeof *b->places.at);
     /* The apex is always there, also when a check will refuse the zone. */
-    if (!z->sets ||
+    if (!z->sets || !b->places.at ||
         (!b->count || b->raw[0].key_len != make_key(z->origin, (uint8_t[2 * DNS_NAME_MAX]){0})
              ? !push_node(z, &cap, z->origin)
              : false))
@@ -293,6 +323,18 @@ static void zone_free(struct part *p)
     free(z);
 }
 
+/* Names and data take about as much as their text: a server of many small zones holds no more. */
+static size_t chunk_of(const char *path, const char *text, size_t len)
+{
+    struct stat st;
+    size_t chunk = ZONE_CHUNK_MIN, want = len;
+    if (!text)
+        want = stat(path, &st) || st.st_size < 0 ? 0 : (size_t)st.st_size;
+    while (chunk < want && chunk < ZONE_CHUNK)
+        chunk *= 2;
+    return chunk;
+}
+
 static int zone_build(struct zone **out, const uint8_t *origin, const char *name, const char *text,
                       size_t len, struct diag_list *diags)
 {
@@ -302,7 +344,7 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
     if (!b.z)
         return ERR_NOMEM;
     part_init(&b.z->part, zone_free);
-    arena_init(&b.z->arena, text && len < ZONE_CHUNK / 4 ? 4096 : ZONE_CHUNK, 0);
+    arena_init(&b.z->arena, chunk_of(name, text, len), 0);
     dns_name_lower(b.z->origin, origin);
     b.z->labels = (uint8_t)dns_name_labels(origin);
     int err = text ? zonefile_read_mem(name, text, len, &o, on_record, &b, diags)
@@ -324,8 +366,10 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
                      b.z->set_count * sizeof(struct zone_set) +
                      (b.z->table_mask + 1ull) * sizeof(uint32_t) +
                      b.z->nsec3_count * sizeof *b.z->nsec3;
-        err = zone_check(b.z, name, diags) ? 0 : ERR_INVALID;
+        err = zone_check(b.z, name, &b.places, diags) && diags->errors == errors ? 0 : ERR_INVALID;
     }
+    free(b.places.files);
+    free(b.places.at);
     if (err) {
         part_unref(&b.z->part);
         return err;
@@ -425,6 +469,24 @@ const uint8_t *zone_origin(const struct zone *z)
 uint32_t zone_serial(const struct zone *z)
 {
     return z->serial;
+}
+
+bool zone_same(const struct zone *a, const struct zone *b)
+{
+    if (a->node_count != b->node_count || a->set_count != b->set_count ||
+        a->records != b->records || !dns_name_equal(a->origin, b->origin))
+        return false;
+    for (uint32_t i = 0; i < a->node_count; i++)
+        if (a->nodes[i].set_count != b->nodes[i].set_count ||
+            !dns_name_equal(a->nodes[i].name, b->nodes[i].name))
+            return false;
+    for (uint32_t i = 0; i < a->set_count; i++) {
+        const struct zone_set *s = &a->sets[i], *t = &b->sets[i];
+        if (s->type != t->type || s->covers != t->covers || s->ttl != t->ttl ||
+            s->size != t->size || memcmp(s->rdata, t->rdata, s->size) != 0)
+            return false;
+    }
+    return true;
 }
 
 struct zone_size zone_size(const struct zone *z)

@@ -71,9 +71,20 @@ struct zone_raw {
     const uint8_t *rdata;
     uint32_t ttl, order;
     uint16_t key_len, rdlen, type, covers;
-    uint32_t line;
+    uint32_t line, file;
 };
-/* authority/zonecheck.c: adds errors and warnings; true when the zone may be served. */
-bool zone_check(const struct zone *z, const char *file, struct diag_list *diags);
+
+/* Where the sets began, known while a zone is built and checked. */
+struct zone_places {
+    const char **files;
+    uint32_t file_count;
+    struct zone_place {
+        uint32_t file, line;
+    } * at; /* by set */
+};
+/* authority/zonecheck.c: adds errors and warnings; true when the zone may be served. file: for what
+ * is nowhere. */
+bool zone_check(const struct zone *z, const char *file, const struct zone_places *places,
+                struct diag_list *diags);
 
 #endif

@@ -9,16 +9,32 @@
 struct check {
     const struct zone *z;
     const char *file;
+    const struct zone_places *places;
     struct diag_list *diags;
     bool refused;
 };
 
-static void say(struct check *c, enum diag_level level, const uint8_t *owner, const char *what)
+/* About a name, at the place of the set of this type of node n (0: of its first one). */
+static void say_of(struct check *c, enum diag_level level, const struct zone_node *n, uint16_t type,
+                   const uint8_t *name, const char *what)
 {
     char text[DNS_NAME_TEXT_MAX];
-    dns_name_print(owner, text);
-    diag_add(c->diags, level, &(struct diag_at){.file = c->file}, "%s %s", text, what);
+    struct diag_at at = {.file = c->file};
+    for (uint32_t i = n->first_set; i < n->first_set + n->set_count; i++)
+        if (!type || c->z->sets[i].type == type) {
+            at.file = c->places->files[c->places->at[i].file];
+            at.line = c->places->at[i].line;
+            break;
+        }
+    dns_name_print(name, text);
+    diag_add(c->diags, level, &at, "%s %s", text, what);
     c->refused = c->refused || level == DIAG_ERROR;
+}
+
+static void say(struct check *c, enum diag_level level, const struct zone_node *n, uint16_t type,
+                const char *what)
+{
+    say_of(c, level, n, type, n->name, what);
 }
 
 static void check_apex(struct check *c)
@@ -26,11 +42,11 @@ static void check_apex(struct check *c)
     struct dns_rrset set;
     const struct zone_node *apex = &c->z->nodes[0];
     if (!zone_node_get(c->z, apex, DNS_TYPE_SOA, 0, &set))
-        say(c, DIAG_ERROR, c->z->origin, "has no SOA record");
+        say(c, DIAG_ERROR, apex, DNS_TYPE_SOA, "has no SOA record");
     else if (set.count > 1)
-        say(c, DIAG_ERROR, c->z->origin, "has more than one SOA record");
+        say(c, DIAG_ERROR, apex, DNS_TYPE_SOA, "has more than one SOA record");
     if (!zone_node_get(c->z, apex, DNS_TYPE_NS, 0, &set))
-        say(c, DIAG_ERROR, c->z->origin, "has no NS record");
+        say(c, DIAG_ERROR, apex, DNS_TYPE_NS, "has no NS record");
 }
 
 /* RFC 1034 3.6.2, RFC 2181 10.1: nothing beside an alias but its proofs. */
@@ -40,45 +56,93 @@ static void check_alias(struct check *c, const struct zone_node *n)
     if (!zone_node_get(c->z, n, DNS_TYPE_CNAME, 0, &cname))
         return;
     if (cname.count > 1)
-        say(c, DIAG_ERROR, n->name, "has more than one CNAME record");
+        say(c, DIAG_ERROR, n, DNS_TYPE_CNAME, "has more than one CNAME record");
     for (const struct zone_set *s = c->z->sets + n->first_set, *e = s + n->set_count; s < e; s++)
         if (s->type != DNS_TYPE_CNAME && s->type != DNS_TYPE_RRSIG && s->type != DNS_TYPE_NSEC &&
             s->type != DNS_TYPE_KEY) {
-            say(c, DIAG_ERROR, n->name, "has other data beside a CNAME record");
+            say(c, DIAG_ERROR, n, s->type, "has other data beside a CNAME record");
             return;
         }
 }
 
+/* Can the zone alone say where this server of node n is? Below another delegation it need not. */
+static bool has_address(const struct check *c, const struct zone_node *n, const uint8_t *name)
+{
+    struct dns_rrset set;
+    const struct zone_node *host = zone_find(c->z, name), *above = zone_encloser(c->z, name);
+    if (host && (zone_node_get(c->z, host, DNS_TYPE_A, 0, &set) ||
+                 zone_node_get(c->z, host, DNS_TYPE_AAAA, 0, &set)))
+        return true;
+    if (above->cut)
+        return above->cut != n->cut; /* its own delegation: in-domain glue */
+    return !host && above->has_wild;
+}
+
+/* Hosts named by records of this type: each needs an address, and no alias in between (RFC 2181
+ * 10.3). */
+static void check_hosts(struct check *c, const struct zone_node *n, uint16_t type,
+                        const char *alias, const char *homeless)
+{
+    struct dns_rrset hosts, set;
+    if (!zone_node_get(c->z, n, type, 0, &hosts))
+        return;
+    DNS_RR_FOR (rd, &hosts) {
+        const uint8_t *name = dns_rdata_target(type, rd.at, rd.len);
+        if (!name || !*name || !dns_name_is_sub(name, c->z->origin))
+            continue;
+        const struct zone_node *host = zone_find(c->z, name);
+        if (host && zone_node_get(c->z, host, DNS_TYPE_CNAME, 0, &set))
+            say_of(c, DIAG_WARNING, n, type, name, alias);
+        else if (!has_address(c, n, name))
+            say_of(c, DIAG_WARNING, n, type, name, homeless);
+    }
+}
+
 static void check_servers(struct check *c, const struct zone_node *n)
 {
-    struct dns_rrset ns, set;
-    if (!zone_node_get(c->z, n, DNS_TYPE_NS, 0, &ns))
+    check_hosts(c, n, DNS_TYPE_NS, "is a name server and an alias",
+                "is a name server without an address");
+    if (n->cut)
         return;
-    DNS_RR_FOR (rd, &ns) {
-        const struct zone_node *host =
-            dns_name_is_sub(rd.at, c->z->origin) ? zone_find(c->z, rd.at) : NULL;
-        if (!dns_name_is_sub(rd.at, c->z->origin))
-            continue;
-        if (host && zone_node_get(c->z, host, DNS_TYPE_CNAME, 0, &set)) /* RFC 2181 10.3 */
-            say(c, DIAG_WARNING, rd.at, "is a name server and an alias");
-        else if (host ? !zone_node_get(c->z, host, DNS_TYPE_A, 0, &set) &&
-                            !zone_node_get(c->z, host, DNS_TYPE_AAAA, 0, &set)
-                      : !zone_encloser(c->z, rd.at)->cut && !zone_encloser(c->z, rd.at)->has_wild)
-            say(c, DIAG_WARNING, rd.at, "is a name server without an address");
-    }
+    check_hosts(c, n, DNS_TYPE_MX, "is a mail server and an alias",
+                "is a mail server without an address");
+    check_hosts(c, n, DNS_TYPE_SRV, "is a service's host and an alias",
+                "is a service's host without an address");
+}
+
+/* What lies below a delegation is the other zone's, but for its servers' addresses. */
+static void check_below_cut(struct check *c, const struct zone_node *n)
+{
+    if (!n->cut || n->cut - 1 == zone_index(c->z, n))
+        return;
+    for (const struct zone_set *s = c->z->sets + n->first_set, *e = s + n->set_count; s < e; s++)
+        if (s->type != DNS_TYPE_A && s->type != DNS_TYPE_AAAA) {
+            say(c, DIAG_WARNING, n, s->type, "is below a delegation: this is never answered");
+            return;
+        }
 }
 
 static void check_node(struct check *c, const struct zone_node *n)
 {
     struct dns_rrset set;
+    bool apex = n == c->z->nodes, cut = n->cut && n->cut - 1 == zone_index(c->z, n);
     check_alias(c, n);
     check_servers(c, n);
-    if (n != c->z->nodes && zone_node_get(c->z, n, DNS_TYPE_SOA, 0, &set))
-        say(c, DIAG_ERROR, n->name, "has an SOA record below the apex");
-    if (zone_node_get(c->z, n, DNS_TYPE_DNAME, 0, &set) && set.count > 1)
-        say(c, DIAG_ERROR, n->name, "has more than one DNAME record");
-    if (n->dname && n->set_count) /* RFC 6672 2.4 */
-        say(c, DIAG_ERROR, n->name, "is below a DNAME record");
+    check_below_cut(c, n);
+    if (!apex && zone_node_get(c->z, n, DNS_TYPE_SOA, 0, &set))
+        say(c, DIAG_ERROR, n, DNS_TYPE_SOA, "has an SOA record below the apex");
+    if (zone_node_get(c->z, n, DNS_TYPE_DNAME, 0, &set)) {
+        if (set.count > 1)
+            say(c, DIAG_ERROR, n, DNS_TYPE_DNAME, "has more than one DNAME record");
+        if (cut) /* RFC 6672 2.3 */
+            say(c, DIAG_ERROR, n, DNS_TYPE_DNAME, "is a delegation and has a DNAME record");
+    }
+    if (n->dname && n->set_count && !n->hash_only) /* RFC 6672 2.4 */
+        say(c, DIAG_ERROR, n, 0, "is below a DNAME record");
+    if (cut && dns_name_is_wild(n->name)) /* RFC 4592 4.2 */
+        say(c, DIAG_WARNING, n, DNS_TYPE_NS, "is a wildcard: it cannot delegate");
+    if (!n->cut && zone_node_get(c->z, n, DNS_TYPE_DS, 0, &set)) /* RFC 4035 2.4 */
+        say(c, DIAG_WARNING, n, DNS_TYPE_DS, "has a DS record and is no delegation");
 }
 
 /* A signed zone that nobody will be able to validate. */
@@ -88,15 +152,17 @@ static void check_denial(struct check *c)
     struct dns_rrset set;
     bool wanted = zone_node_get(c->z, apex, DNS_TYPE_NSEC3PARAM, 0, &set);
     if (wanted && c->z->denial != DNS_TYPE_NSEC3)
-        say(c, DIAG_WARNING, apex->name, "has an NSEC3PARAM record, and no NSEC3 records that fit");
+        say(c, DIAG_WARNING, apex, DNS_TYPE_NSEC3PARAM,
+            "has an NSEC3PARAM record, and no NSEC3 records that fit");
     if (wanted && c->z->nsec3_iterations > NSEC3_ITERATIONS_MAX) /* RFC 9276 3.2 */
-        say(c, DIAG_WARNING, apex->name,
+        say(c, DIAG_WARNING, apex, DNS_TYPE_NSEC3PARAM,
             "has so many NSEC3 iterations that validators take it for unsigned");
 }
 
-bool zone_check(const struct zone *z, const char *file, struct diag_list *diags)
+bool zone_check(const struct zone *z, const char *file, const struct zone_places *places,
+                struct diag_list *diags)
 {
-    struct check c = {z, file, diags, false};
+    struct check c = {z, file, places, diags, false};
     check_apex(&c);
     check_denial(&c);
     for (uint32_t i = 0; i < z->node_count; i++)

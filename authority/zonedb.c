@@ -150,6 +150,19 @@ const struct zone *zonedb_find(const struct zonedb *db, const uint8_t *qname, un
     }
 }
 
+const struct zone *zonedb_get(const struct zonedb *db, const uint8_t *origin, zonedb_listeners on)
+{
+    const struct zone *near = NULL;
+    for (const struct zonedb_entry *e = find_origin(db, origin); e;
+         e = e->next ? &db->entries[e->next - 1] : NULL) {
+        if (e->on == on)
+            return e->zone;
+        if (e->on & on && !near)
+            near = e->zone;
+    }
+    return near;
+}
+
 unsigned zonedb_count(const struct zonedb *db)
 {
     return db->count;

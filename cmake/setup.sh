@@ -11,7 +11,7 @@ build_packages=(build-essential cmake ninja-build "pkgconf|pkg-config" libuv1-de
 test_packages=(libcmocka-dev python3)
 # Other people's tools that some tests ask for a second opinion; those tests skip without them.
 witness_packages=(bind9-dnsutils bind9-utils knot-dnsutils knot-dnssecutils python3-dnspython
-    nsd knot unbound iproute2)
+    nsd knot unbound iproute2 faketime)
 witness_services=(nsd knot unbound) # of these packages; tests start the programs themselves
 ci_packages=(clang clang-format clang-tidy cppcheck gcovr)
 

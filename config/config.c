@@ -252,7 +252,7 @@ static const char *value_hint(const struct config_option *o, const char *text, c
     bool bare = digits && !text[digits];
     if (o->type == CONFIG_BOOL) {
         char lower[8] = "";
-        for (size_t i = 0; text[i] && i < sizeof lower - 1; i++)
+        for (size_t i = 0; i < sizeof lower - 1 && text[i]; i++)
             lower[i] = (char)(text[i] | 0x20);
         if (parse_bool(lower) < 0 || strlen(text) >= sizeof lower)
             return NULL;
@@ -488,6 +488,11 @@ static const struct config_node *nth(const struct config_node *n, unsigned i)
 const struct config_node *config_item(const struct config *c, const char *path, unsigned i)
 {
     return nth(config_node(c, NULL, path), i);
+}
+
+const struct config_node *config_next(const struct config_node *item)
+{
+    return item->next;
 }
 
 const char *config_text(const struct config *c, const struct config_node *item, const char *path)

@@ -202,6 +202,7 @@ int engine_init(struct engine *e, const struct config *c, struct diag_list *diag
     o->ttl_follows_wall = config_bool(c, NULL, "resolver.cache.wall-clock");
     o->qname_minimisation = config_bool(c, NULL, "resolver.qname-minimisation");
     o->case_randomisation = config_bool(c, NULL, "resolver.case-randomisation");
+    o->cookies = config_bool(c, NULL, "resolver.cookies");
     o->priming = config_bool(c, NULL, "resolver.priming");
     o->harden_glue = config_bool(c, NULL, "resolver.harden-glue");
     o->special_zones = config_bool(c, NULL, "resolver.special-zones");

@@ -6,6 +6,9 @@
 #include "base/runtime.h"
 #include "server_priv.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,15 @@ static void idle_priority(void)
 {
     static const struct sched_param none = {0};
     sched_setscheduler(0, SCHED_IDLE, &none); /* this thread; without it the work is only dearer */
+}
+
+/* Each thread of the pool has a heap of its own in glibc: what one reload freed, the next would not
+ * take, and a server that is reloaded often would grow for days. */
+static void give_back(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 static void run_reload(uv_work_t *work)
@@ -34,7 +46,9 @@ static void run_reclaim(uv_work_t *work)
 {
     struct server *s = work->data;
     idle_priority();
-    snap_reclaim(&s->shared.domain);
+    unsigned before = s->shared.domain.pending;
+    if (snap_reclaim(&s->shared.domain) < before)
+        give_back();
 }
 
 static void after_reclaim(uv_work_t *work, int status)

@@ -133,7 +133,7 @@ static void add_server(void *arg, const struct addr *a, const struct server_info
                        i->srtt_us / 1000.0, "rttvar_ms", i->var_us / 1000.0, "rto_ms",
                        (int)i->rto_ms, "loss", i->loss_permille / 1000.0, "window", (int)i->window,
                        "in_flight", (int)i->in_flight, "edns_broken", (int)i->edns_broken,
-                       "case_broken", (int)i->case_broken));
+                       "case_broken", (int)i->case_broken, "cookie", i->cookie_len != 0));
 }
 
 json_t *server_report_servers(struct server *s)
@@ -261,9 +261,10 @@ json_t *server_report_traces(struct server *s, const uint8_t *qname, unsigned n)
         if (r)
             recorder_find(r, qname, n, copy_trace, &c);
     }
-    if (c.at && c.count)
-        qsort(c.at, c.count, sizeof *c.at, newest_first);
-    for (unsigned i = 0; c.at && i < c.count; i++) {
+    unsigned count = c.at ? c.count : 0;
+    if (count)
+        qsort(c.at, count, sizeof *c.at, newest_first); /* stable enough: seconds */
+    for (unsigned i = 0; i < count; i++) {
         json_t *doc = i < n ? trace_document(&c.at[i]) : NULL;
         if (doc)
             json_array_append_new(list, doc);

@@ -23,6 +23,16 @@ static void snapshot_free(struct part *p)
 
 /* ---- listeners ---- */
 
+/* Texts that go on the wire or into a fixed field are not cut in silence. */
+static void check_length(const struct config *c, const struct config_node *item, const char *path,
+                         size_t room, struct diag_list *diags)
+{
+    const char *text = config_text(c, item, path);
+    if (text && strlen(text) >= room)
+        config_complain(c, config_node(c, item, path), DIAG_ERROR, NULL, diags,
+                        "longer than %zu octets", room - 1);
+}
+
 static void take_allow(struct snapshot *s, struct snapshot_listener *l,
                        const struct config_node *item, struct diag_list *diags)
 {
@@ -36,8 +46,8 @@ static void take_allow(struct snapshot *s, struct snapshot_listener *l,
             config_complain(c, item, DIAG_ERROR, NULL, diags,
                             "too many networks in the access list");
     }
-    if (n || !(l->roles & ROLE_RESOLVER))
-        return;
+    if (n || config_node(c, from, path) || !(l->roles & ROLE_RESOLVER))
+        return; /* an empty list that was written is one: nobody */
     if (addr_is_any(&l->addr)) {
         config_complain(
             c, config_node(c, item, "listen[].address"), DIAG_ERROR,
@@ -132,12 +142,13 @@ static void take_listener(struct snapshot *s, const struct config_node *item,
     snprintf(l->name, sizeof l->name, "%s", name ? name : "");
     l->roles = take_roles(s->config, item);
     take_protos(s, l, item, diags);
+    check_length(s->config, item, "listen[].name", sizeof l->name, diags);
     take_allow(s, l, item, diags);
     check_twin(s, l, item, diags);
     s->listener_count++;
 }
 
-/* Without any listener written: a safe resolver on loopback. */
+/* Without any listener written: a safe resolver on loopback. Machines without IPv6 have no ::1. */
 static void take_default_listeners(struct snapshot *s)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1"};
@@ -185,6 +196,11 @@ static zonedb_listeners zone_listeners(struct snapshot *s, const struct config_n
             config_complain(s->config, config_node_at(s->config, item, "zones[].on", i), DIAG_ERROR,
                             "a listener gets a name by listen[].name", diags,
                             "no listener is named \"%s\"", want);
+        for (unsigned j = 0; j < s->listener_count; j++)
+            if (found >> j & 1 && !(s->listeners[j].roles & ROLE_AUTHORITY))
+                config_complain(s->config, config_node_at(s->config, item, "zones[].on", i),
+                                DIAG_WARNING, "give it the role authority", diags,
+                                "the listener \"%s\" does not serve zones", want);
         on |= found;
     }
     if (!n && !on)
@@ -193,27 +209,55 @@ static zonedb_listeners zone_listeners(struct snapshot *s, const struct config_n
     return on;
 }
 
-static struct zone *zone_before(const struct snapshot *before, const uint8_t *origin,
-                                zonedb_listeners on)
+static void check_serial(const struct config *c, const struct config_node *item, const char *name,
+                         const struct zone *old, const struct zone *now, struct diag_list *diags)
 {
-    for (unsigned i = 0; before && i < zonedb_count(before->zones); i++) {
-        const uint8_t *o;
-        zonedb_listeners was;
-        const struct zone *z = zonedb_at(before->zones, i, &o, &was);
-        if (z && was == on && dns_name_equal(o, origin))
-            return (struct zone *)(uintptr_t)z;
-    }
-    return NULL;
+    uint32_t from = zone_serial(old), to = zone_serial(now);
+    const struct config_node *at = config_node(c, item, "zones[].file");
+    if (from == to)
+        config_complain(c, at, DIAG_WARNING, "raise it, or secondaries will not notice", diags,
+                        "%s: the zone changed and its serial did not rise: %u before, %u now", name,
+                        from, to);
+    else if ((int32_t)(to - from) <= 0) /* RFC 1982 3.2 */
+        config_complain(c, at, DIAG_WARNING, NULL, diags, "%s: the serial went back from %u to %u",
+                        name, from, to);
 }
 
-/* A zone that cannot be loaded keeps its old version, or is answered SERVFAIL when there is none.
- */
+/* The zone to serve, with a reference. One that cannot be loaded keeps its old version, or is
+ * answered SERVFAIL (NULL) when there is none; one that did not change is shared. */
+static struct zone *load_zone(const struct config *c, const struct config_node *item,
+                              const uint8_t *origin, struct zone *old, struct diag_list *diags,
+                              unsigned *zone_errors)
+{
+    const char *name = config_text(c, item, "zones[].name"),
+               *file = config_text(c, item, "zones[].file");
+    char path[4096];
+    snprintf(path, sizeof path, "%s%s%s", *file == '/' ? "" : config_folder(c),
+             *file == '/' ? "" : "/", file);
+    struct zone *z = NULL;
+    unsigned errors = diags->errors;
+    if (zone_load(&z, origin, path, diags) < 0) {
+        diags->errors = errors; /* this zone's alone */
+        ++*zone_errors;
+        z = NULL;
+    } else if (old && !zone_same(old, z)) {
+        check_serial(c, item, name, old, z, diags);
+        return z;
+    } else if (!old) {
+        return z;
+    }
+    if (z)
+        part_unref(zone_part(z));
+    if (old)
+        part_ref(zone_part(old));
+    return old;
+}
+
 static void take_zone(struct snapshot *s, const struct config_node *item,
                       const struct snapshot *before, struct diag_list *diags, unsigned *zone_errors)
 {
     const struct config *c = s->config;
-    const char *name = config_text(c, item, "zones[].name"),
-               *file = config_text(c, item, "zones[].file");
+    const char *name = config_text(c, item, "zones[].name");
     uint8_t origin[DNS_NAME_MAX];
     int err = dns_name_parse(origin, name, strlen(name), NULL);
     if (err < 0) {
@@ -221,23 +265,11 @@ static void take_zone(struct snapshot *s, const struct config_node *item,
                         "not a domain name: %s", err_text(err));
         return;
     }
-    char path[4096];
-    snprintf(path, sizeof path, "%s%s%s", *file == '/' ? "" : config_folder(c),
-             *file == '/' ? "" : "/", file);
     zonedb_listeners on = zone_listeners(s, item, diags);
-    struct zone *z = NULL, *old = zone_before(before, origin, on);
-    unsigned errors = diags->errors;
-    if (zone_load(&z, origin, path, diags) < 0) {
-        z = old;
-        if (z)
-            part_ref(zone_part(z));
-        diags->errors = errors; /* this zone's alone */
-        ++*zone_errors;
-    } else if (old && (int32_t)(zone_serial(z) - zone_serial(old)) < 0) {
-        config_complain(c, config_node(c, item, "zones[].file"), DIAG_WARNING, NULL, diags,
-                        "%s: the serial went back from %u to %u", name, zone_serial(old),
-                        zone_serial(z));
-    }
+    struct zone *old = NULL;
+    if (before) /* only its count of holders changes */
+        old = (struct zone *)(uintptr_t)zonedb_get(before->zones, origin, on);
+    struct zone *z = load_zone(c, item, origin, old, diags, zone_errors);
     err = zonedb_add(s->zones, origin, z, on);
     if (err)
         config_complain(c, config_node(c, item, "zones[].name"), DIAG_ERROR, NULL, diags, "%s: %s",
@@ -262,13 +294,18 @@ int snapshot_build(struct snapshot **out, struct config *config, const struct sn
     s->zones = zonedb_new();
     const char *identity = config_text(config, NULL, "server.identity");
     snprintf(s->identity, sizeof s->identity, "%s", identity ? identity : "");
+    unsigned errors = diags->errors;
+    check_length(config, NULL, "server.identity", sizeof s->identity, diags);
+    check_length(config, NULL, "server.version", sizeof s->version, diags);
+    snprintf(s->version, sizeof s->version, "%s", config_text(config, NULL, "server.version"));
+    s->udp_size = (uint16_t)config_int(config, NULL, "server.udp-size");
     s->chaos = config_bool(config, NULL, "server.chaos");
     s->minimal_auth = !strcmp(config_text(config, NULL, "authority.responses"), "minimal");
-    unsigned errors = diags->errors;
     *zone_errors = 0;
     take_listeners(s, before, diags);
-    for (unsigned i = 0; s->zones && i < config_items(config, "zones"); i++)
-        take_zone(s, config_item(config, "zones", i), before, diags, zone_errors);
+    for (const struct config_node *item = config_item(config, "zones", 0); s->zones && item;
+         item = config_next(item))
+        take_zone(s, item, before, diags, zone_errors);
     int err = !s->zones                ? ERR_NOMEM
               : diags->errors > errors ? ERR_INVALID
                                        : zonedb_finish(s->zones);

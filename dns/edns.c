@@ -39,9 +39,7 @@ static int parse_option(struct edns *e, uint16_t code, const uint8_t *p, size_t 
 {
     struct rcur c = rcur_of(p, len);
     switch (code) {
-    case EDNS_NSID:
-        if (is_query && len)
-            return ERR_FORMAT; /* RFC 5001 2.1 */
+    case EDNS_NSID: /* what a query puts into it is not looked at (RFC 5001 2.2) */
         e->nsid = true;
         e->nsid_data = p;
         e->nsid_len = (uint16_t)len;
@@ -80,6 +78,8 @@ int edns_parse(struct edns *e, uint16_t cls, uint32_t ttl, const uint8_t *rdata,
     e->rcode_high = (uint8_t)(ttl >> 24);
     e->version = (uint8_t)(ttl >> 16);
     e->dnssec_ok = ttl & EDNS_FLAG_DO;
+    if (is_query && e->version) /* its options may mean anything: BADVERS (RFC 6891 6.1.3) */
+        return 0;
     struct rcur c = rcur_of(rdata, len);
     for (unsigned n = 0; rcur_left(&c); n++) {
         uint16_t code = rcur_u16(&c), size = rcur_u16(&c);

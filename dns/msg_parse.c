@@ -38,10 +38,14 @@ static int query_additional(struct dns_query *q, struct rcur *c)
     return edns_parse(&q->edns, cls, ttl, rd, rdlen, true);
 }
 
+/* Answer and authority section: whatever is there, but no OPT (RFC 6891 6.1.1). */
 static bool query_skip(struct rcur *c, unsigned count)
 {
     for (; count; count--) {
-        if (!skip_owner(c) || !rcur_take(c, 8))
+        if (!skip_owner(c))
+            return false;
+        uint16_t type = rcur_u16(c);
+        if (type == DNS_TYPE_OPT || !rcur_take(c, 6))
             return false;
         uint16_t rdlen = rcur_u16(c);
         if (!rcur_take(c, rdlen))
@@ -224,27 +228,40 @@ struct grouping {
     uint32_t mask;
     uint32_t *next; /* 1 + index of the next record of the same set */
     uint32_t *last; /* by first record: index of the newest one */
+    struct seen {
+        uint32_t first, record; /* of the set; 1 + index, 0 empty */
+    } * seen;                   /* by RDATA */
+    uint64_t seed;              /* strangers choose the keys */
 };
 
-static bool is_twin(const struct dns_msg *m, const struct grouping *g, uint32_t first, uint32_t i)
+/* Is the record of the set that begins at `first` there already? If not, it is from now on. */
+static bool is_twin(const struct dns_msg *m, struct grouping *g, uint32_t first, uint32_t i)
 {
-    for (uint32_t at = first + 1; at; at = g->next[at - 1]) {
-        const struct dns_rr *rr = &m->rrs[at - 1];
-        if (rr->rdlen == m->rrs[i].rdlen && !memcmp(rr->rdata, m->rrs[i].rdata, rr->rdlen))
+    const struct dns_rr *rr = &m->rrs[i];
+    uint32_t slot = (uint32_t)hash_bytes(rr->rdata, rr->rdlen, g->seed + first);
+    for (;; slot++) {
+        struct seen *s = &g->seen[slot & g->mask];
+        if (!s->record) {
+            *s = (struct seen){first, i + 1};
+            return false;
+        }
+        const struct dns_rr *old = &m->rrs[s->record - 1];
+        if (s->first == first && old->rdlen == rr->rdlen &&
+            !memcmp(old->rdata, rr->rdata, rr->rdlen))
             return true;
     }
-    return false;
 }
 
 /* Returns whether record i begins a set. */
 static bool group(const struct dns_msg *m, struct grouping *g, uint32_t i)
 {
     const struct dns_rr *rr = &m->rrs[i];
-    uint64_t h = dns_name_hash(rr->owner, rr->type ^ (uint64_t)rr_covers(rr) << 16);
+    uint64_t h = dns_name_hash(rr->owner, g->seed ^ rr->type ^ (uint64_t)rr_covers(rr) << 16);
     for (uint32_t slot = (uint32_t)h & g->mask;; slot = (slot + 1) & g->mask) {
         if (!g->bucket[slot]) {
             g->bucket[slot] = i + 1;
             g->last[i] = i;
+            is_twin(m, g, i, i);
             return true;
         }
         uint32_t first = g->bucket[slot] - 1;
@@ -295,11 +312,13 @@ int dns_msg_rrsets(const struct dns_msg *m, uint8_t section, struct arena *a,
         slots *= 2;
     struct grouping g = {.bucket = ARENA_ARRAY(a, uint32_t, slots),
                          .mask = slots - 1,
+                         .seen = ARENA_ARRAY(a, struct seen, slots),
+                         .seed = (uintptr_t)m->rrs, /* of the heap: nobody outside knows it */
                          .next = ARENA_ARRAY(a, uint32_t, m->rr_count + 1),
                          .last = ARENA_ARRAY(a, uint32_t, m->rr_count + 1)};
     *sets = ARENA_ARRAY(a, struct dns_rrset, n + 1);
     uint32_t *firsts = ARENA_ARRAY(a, uint32_t, n + 1);
-    if (!g.bucket || !g.next || !g.last || !*sets || !firsts)
+    if (!g.bucket || !g.seen || !g.next || !g.last || !*sets || !firsts)
         return ERR_NOMEM;
     unsigned count = 0;
     for (uint32_t i = 0; i < m->rr_count; i++)

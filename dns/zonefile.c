@@ -31,11 +31,11 @@ struct reader {
     unsigned depth;
     /* as the directives left them */
     uint8_t origin[DNS_NAME_MAX], owner[DNS_NAME_MAX];
-    bool has_owner, has_ttl, has_last_ttl;
+    bool has_owner, bad_owner, has_ttl, has_last_ttl;
     uint32_t ttl, last_ttl;
     uint8_t *rdata; /* DNS_RDATA_MAX */
     /* the file being read */
-    const char *name, *at, *end;
+    const char *name, *start, *at, *end;
     unsigned line;
     /* the record: joined text and the place each octet came from */
     char *text;
@@ -46,26 +46,23 @@ struct reader {
 
 /* ---- complaints ---- */
 
-static unsigned line_of(const struct reader *r, const char *p, const char **start)
+/* Only for errors: counts back from the line the reader stands in. */
+static unsigned line_of(const struct reader *r, const char *p)
 {
-    /* Only for errors: count back from the line the reader stands in. */
     unsigned line = r->line;
     for (const char *q = r->at; q > p;)
         if (*--q == '\n')
             line--;
-    const char *s = p;
-    (void)r;
-    *start = s;
     return line;
 }
 
-static int complain(struct reader *r, const char *file_start, const char *p, const char *what)
+static int complain(struct reader *r, const char *p, const char *what)
 {
     struct diag_at at = {.file = r->name, .line = r->first_line};
     if (p) {
         const char *start = p, *nl;
-        at.line = line_of(r, p, &start);
-        while (start > file_start && start[-1] != '\n')
+        at.line = line_of(r, p);
+        while (start > r->start && start[-1] != '\n')
             start--;
         nl = memchr(start, '\n', (size_t)(r->end - start));
         at.source = start;
@@ -108,6 +105,15 @@ int zonefile_ttl(const char *text, size_t len, uint32_t *ttl)
         return ERR_RANGE;
     *ttl = (uint32_t)total;
     return 0;
+}
+
+/* NULL, or what is wrong. */
+static const char *read_ttl(const char *text, size_t len, uint32_t *ttl)
+{
+    int err = zonefile_ttl(text, len, ttl);
+    if (err == ERR_RANGE || (!err && *ttl > INT32_MAX))
+        return "a TTL is at most 2147483647"; /* RFC 2181 8 */
+    return err ? "not a TTL" : NULL;
 }
 
 /* ---- one logical line ---- */
@@ -228,8 +234,9 @@ static const char *read_head(struct reader *r, size_t *pos, struct record *rec, 
         *at = w.at;
         int cls = has_class ? ERR_SYNTAX : dns_class_parse(w.at, w.len);
         if (!rec->has_ttl && *w.at >= '0' && *w.at <= '9') {
-            if (zonefile_ttl(w.at, w.len, &rec->ttl))
-                return "not a TTL";
+            const char *wrong = read_ttl(w.at, w.len, &rec->ttl);
+            if (wrong)
+                return wrong;
             rec->has_ttl = true;
         } else if (cls >= 0 && !word_is(&w, "ANY")) {
             rec->cls = cls;
@@ -273,16 +280,17 @@ static const char *place(const struct reader *r, const char *in_text)
     return r->len ? r->from[i < r->len ? i : r->len - 1] : NULL;
 }
 
-static int give_record(struct reader *r, const char *start, struct record *rec)
+static int give_record(struct reader *r, struct record *rec)
 {
     size_t bad = 0;
     const char *why = "";
     int n = dns_rdata_parse((uint16_t)rec->type, r->text + rec->rest, r->len - rec->rest, r->origin,
                             r->rdata, DNS_RDATA_MAX, &bad, &why);
     if (n < 0)
-        return complain(r, start, place(r, r->text + rec->rest + bad), why);
+        return complain(r, place(r, r->text + rec->rest + bad), why);
     if (rec->ttl == UINT32_MAX && n >= 4) {
         rec->ttl = get_u32(r->rdata + n - 4);
+        rec->ttl = rec->ttl > INT32_MAX ? INT32_MAX : rec->ttl;
         r->last_ttl = rec->ttl;
         r->has_last_ttl = true;
     }
@@ -293,11 +301,20 @@ static int give_record(struct reader *r, const char *start, struct record *rec)
                              .cls = (uint16_t)rec->cls,
                              .rdlen = (uint16_t)n,
                              .file = r->name,
-                             .line = r->first_line};
+                             .line = r->first_line,
+                             .reader = r};
     return r->fn(r->arg, &rr);
 }
 
-static int read_record(struct reader *r, const char *start)
+int zonefile_complain(const struct zonefile_rr *rr, const char *what)
+{
+    struct reader *r = rr->reader;
+    size_t pos = 0;
+    struct word w = {0};
+    return complain(r, next_word(r, &pos, &w) ? place(r, w.at) : NULL, what);
+}
+
+static int read_record(struct reader *r)
 {
     size_t pos = 0;
     struct word w = {0};
@@ -307,23 +324,27 @@ static int read_record(struct reader *r, const char *start)
         next_word(r, &pos, &w);
         int n = dns_name_parse(r->owner, w.at, w.len, r->origin);
         r->has_owner = n >= 0;
+        r->bad_owner = n < 0;
         if (n < 0)
-            return complain(r, start, place(r, w.at), err_text(n));
+            return complain(r, place(r, w.at), err_text(n));
+    } else if (r->bad_owner) {
+        return 0; /* said already */
     } else if (!r->has_owner) {
-        return complain(r, start, place(r, r->text), "the first record needs an owner");
+        return complain(r, place(r, r->text), "the first record needs an owner");
     }
     rec.owner = r->owner;
     wrong = read_head(r, &pos, &rec, &at);
     wrong = wrong ? wrong : take_ttl(r, &rec);
     if (wrong)
-        return complain(r, start, place(r, at), wrong);
-    return give_record(r, start, &rec);
+        return complain(r, place(r, at), wrong);
+    return give_record(r, &rec);
 }
 
 /* ---- directives ---- */
 
-static int read_file(struct reader *r, const char *path);
-static int read_text(struct reader *r, const char *name, const char *text, size_t len);
+static int read_text(struct reader *r, const char *name, const char *text, size_t len,
+                     unsigned line);
+static int load(const char *path, char **text, size_t *len);
 
 /* "$", "${offset,width,base}", "\$" replaced for one value. Length, or negative when it does not
  * fit or is wrong. */
@@ -372,104 +393,156 @@ static int expand(const struct word *t, long value, char *out, size_t cap)
     return (int)n;
 }
 
-/* $GENERATE start-stop[/step] lhs [ttl] [class] type rhs: written out and read like any text. */
-static int generate(struct reader *r, const char *start, size_t pos)
+struct range {
+    long from, to, step;
+};
+
+/* Digits up to INT32_MAX; false: none, or too many. */
+static bool take_number(const char **p, const char *end, long *n)
 {
-    struct word range, lhs;
-    unsigned long from, to, step = 1;
-    char head[64], tail[64];
-    if (!next_word(r, &pos, &range) || !next_word(r, &pos, &lhs) || range.len >= sizeof head)
-        return complain(r, start, NULL, "$GENERATE needs a range, a name, a type and data");
-    snprintf(head, sizeof head, "%.*s", (int)range.len, range.at);
-    int got = sscanf(head, "%lu-%lu/%lu%63s", &from, &to, &step, tail);
-    if (got < 2 || got > 3 || !step || from > to || (to - from) / step >= GENERATE_MAX)
-        return complain(r, start, place(r, range.at), "not a range: start-stop/step");
-    struct word rest = {r->text + pos, r->len - pos};
-    /* Reading the lines uses the reader's text: what they are made from is copied first. */
-    char *copy = malloc(lhs.len + rest.len);
-    char *line = malloc(DNS_NAME_TEXT_MAX + ZONEFILE_LINE_MAX);
-    int err = copy && line ? 0 : ERR_NOMEM;
-    if (!err) {
-        memcpy(copy, lhs.at, lhs.len);
-        memcpy(copy + lhs.len, rest.at, rest.len);
-        lhs.at = copy;
-        rest.at = copy + lhs.len;
-    }
+    const char *first = *p;
+    *n = 0;
+    for (; *p < end && **p >= '0' && **p <= '9' && *n <= INT32_MAX; ++*p)
+        *n = *n * 10 + (**p - '0');
+    return *p > first && *n <= INT32_MAX;
+}
+
+/* start-stop[/step] */
+static bool take_range(const struct word *w, struct range *g)
+{
+    const char *p = w->at, *end = p + w->len;
+    g->step = 1;
+    if (!take_number(&p, end, &g->from) || p == end || *p++ != '-' || !take_number(&p, end, &g->to))
+        return false;
+    if (p < end && (*p++ != '/' || !take_number(&p, end, &g->step)))
+        return false;
+    return p == end && g->step && g->from <= g->to && (g->to - g->from) / g->step < GENERATE_MAX;
+}
+
+/* The lines of one $GENERATE, each read at the place of the directive. */
+static int generate_lines(struct reader *r, const struct range *g, const struct word *lhs,
+                          const struct word *rest, char *line)
+{
     unsigned errors = r->errors, first = r->first_line;
-    for (unsigned long i = from; !err && i <= to && r->errors == errors; i += step) {
-        int a = expand(&lhs, (long)i, line, DNS_NAME_TEXT_MAX);
-        int b = a < 0 ? a : expand(&rest, (long)i, line + a + 1, ZONEFILE_LINE_MAX - 1);
-        if (b < 0) {
-            err = complain(r, start, NULL, "$GENERATE: a template is wrong");
-            break;
-        }
+    int err = 0;
+    for (long i = g->from; !err && i <= g->to && r->errors == errors; i += g->step) {
+        int a = expand(lhs, i, line, DNS_NAME_TEXT_MAX);
+        int b = a < 0 ? a : expand(rest, i, line + a + 1, ZONEFILE_LINE_MAX - 1);
+        if (b < 0)
+            return complain(r, NULL, "$GENERATE: a template is wrong");
         line[a] = ' ';
         struct reader keep = *r;
-        err = read_text(r, keep.name, line, (size_t)(a + 1 + b));
+        err = read_text(r, keep.name, line, (size_t)(a + 1 + b), first);
+        r->start = keep.start;
         r->at = keep.at;
         r->end = keep.end;
         r->line = keep.line;
         r->first_line = first;
+    }
+    return err;
+}
+
+/* $GENERATE start-stop[/step] lhs [ttl] [class] type rhs: written out and read like any text. */
+static int generate(struct reader *r, size_t pos)
+{
+    struct word range, lhs;
+    struct range g;
+    if (!next_word(r, &pos, &range) || !next_word(r, &pos, &lhs))
+        return complain(r, NULL, "$GENERATE needs a range, a name, a type and data");
+    if (!take_range(&range, &g))
+        return complain(r, place(r, range.at), "not a range: start-stop/step");
+    struct word rest = {r->text + pos, r->len - pos};
+    /* Reading the lines uses the reader's text: what they are made from is copied first. */
+    char *copy = malloc(lhs.len + rest.len + 1);
+    char *line = malloc(DNS_NAME_TEXT_MAX + ZONEFILE_LINE_MAX);
+    int err = ERR_NOMEM;
+    if (copy && line) {
+        memcpy(copy, lhs.at, lhs.len);
+        memcpy(copy + lhs.len, rest.at, rest.len);
+        lhs.at = copy;
+        rest.at = copy + lhs.len;
+        err = generate_lines(r, &g, &lhs, &rest, line);
     }
     free(copy);
     free(line);
     return err;
 }
 
-static int include(struct reader *r, const char *start, size_t pos)
+/* The word without its quotes, from the folder of the file being read. */
+static void include_path(const struct reader *r, struct word file, char *path, size_t cap)
+{
+    const char *slash = strrchr(r->name, '/');
+    if (file.len >= 2 && *file.at == '"' && file.at[file.len - 1] == '"')
+        file = (struct word){file.at + 1, file.len - 2};
+    if ((file.len && *file.at == '/') || !slash)
+        snprintf(path, cap, "%.*s", (int)file.len, file.at);
+    else
+        snprintf(path, cap, "%.*s/%.*s", (int)(slash - r->name), r->name, (int)file.len, file.at);
+}
+
+static int include(struct reader *r, size_t pos)
 {
     struct word file, origin;
-    char path[4096];
+    char path[4096], *text;
+    size_t len;
     uint8_t base[DNS_NAME_MAX];
     if (!next_word(r, &pos, &file))
-        return complain(r, start, NULL, "$INCLUDE needs a file");
+        return complain(r, NULL, "$INCLUDE needs a file");
     if (r->depth >= r->o->include_depth)
-        return complain(r, start, place(r, file.at),
+        return complain(r, place(r, file.at),
                         r->o->include_depth ? "$INCLUDE is nested too deeply"
                                             : "$INCLUDE is not allowed here");
-    const char *slash = strrchr(r->name, '/');
-    if (*file.at == '/' || !slash)
-        snprintf(path, sizeof path, "%.*s", (int)file.len, file.at);
-    else
-        snprintf(path, sizeof path, "%.*s/%.*s", (int)(slash - r->name), r->name, (int)file.len,
-                 file.at);
+    include_path(r, file, path, sizeof path);
+    int err = load(path, &text, &len);
+    if (err) {
+        char what[sizeof path + 64];
+        snprintf(what, sizeof what, "%s cannot be read: %s", path, err_text(err));
+        return complain(r, place(r, file.at), what);
+    }
     dns_name_copy(base, r->origin);
     if (next_word(r, &pos, &origin)) {
         int n = dns_name_parse(r->origin, origin.at, origin.len, base);
         if (n < 0) {
             dns_name_copy(r->origin, base);
-            return complain(r, start, place(r, origin.at), err_text(n));
+            free(text);
+            return complain(r, place(r, origin.at), err_text(n));
         }
     }
     struct reader keep = *r;
     r->depth++;
-    int err = read_file(r, path);
+    err = read_text(r, path, text, len, 1);
+    free(text);
     /* RFC 1035 5.1: origin and owner of the including file come back. */
     r->depth = keep.depth;
     r->name = keep.name;
+    r->start = keep.start;
     r->at = keep.at;
     r->end = keep.end;
     r->line = keep.line;
     memcpy(r->owner, keep.owner, sizeof r->owner);
     r->has_owner = keep.has_owner;
+    r->bad_owner = keep.bad_owner;
     dns_name_copy(r->origin, base);
     return err;
 }
 
-static int directive(struct reader *r, const char *start)
+static int directive(struct reader *r)
 {
     size_t pos = 0;
     struct word w = {0}, v = {0};
     next_word(r, &pos, &w);
     if (word_is(&w, "$GENERATE"))
-        return generate(r, start, pos);
+        return generate(r, pos);
     if (word_is(&w, "$INCLUDE"))
-        return include(r, start, pos);
+        return include(r, pos);
     if (!next_word(r, &pos, &v))
-        return complain(r, start, place(r, w.at), "a directive needs a value");
+        return complain(r, place(r, w.at), "a directive needs a value");
     if (word_is(&w, "$TTL")) {
-        if (zonefile_ttl(v.at, v.len, &r->ttl))
-            return complain(r, start, place(r, v.at), "not a TTL");
+        uint32_t ttl;
+        const char *wrong = read_ttl(v.at, v.len, &ttl);
+        if (wrong)
+            return complain(r, place(r, v.at), wrong);
+        r->ttl = ttl;
         r->has_ttl = true;
         return 0;
     }
@@ -477,11 +550,11 @@ static int directive(struct reader *r, const char *start)
         uint8_t name[DNS_NAME_MAX];
         int n = dns_name_parse(name, v.at, v.len, r->origin);
         if (n < 0)
-            return complain(r, start, place(r, v.at), err_text(n));
+            return complain(r, place(r, v.at), err_text(n));
         dns_name_copy(r->origin, name);
         return 0;
     }
-    return complain(r, start, place(r, w.at), "unknown directive");
+    return complain(r, place(r, w.at), "unknown directive");
 }
 
 /* ---- files ---- */
@@ -494,23 +567,25 @@ static bool all_blank(const struct reader *r)
     return true;
 }
 
-static int read_text(struct reader *r, const char *name, const char *text, size_t len)
+/* line: where it begins. */
+static int read_text(struct reader *r, const char *name, const char *text, size_t len,
+                     unsigned line)
 {
     const char *wrong, *where = NULL;
     int err = 0;
     r->name = name;
-    r->at = text;
+    r->start = r->at = text;
     r->end = text + len;
-    r->line = 1;
+    r->line = line;
     while (!err && next_line(r, &wrong, &where)) {
         if (wrong)
-            err = complain(r, text, where, wrong);
+            err = complain(r, where, wrong);
         else if (r->len > ZONEFILE_LINE_MAX)
-            err = complain(r, text, NULL, "the record is too long");
+            err = complain(r, NULL, "the record is too long");
         else if (all_blank(r))
             continue;
         else
-            err = r->text[0] == '$' ? directive(r, text) : read_record(r, text);
+            err = r->text[0] == '$' ? directive(r) : read_record(r);
     }
     return err;
 }
@@ -549,7 +624,7 @@ static int read_file(struct reader *r, const char *path)
                  err_text(err));
         r->errors++;
     } else {
-        err = read_text(r, path, text, len);
+        err = read_text(r, path, text, len, 1);
     }
     free(text);
     return err;
@@ -570,7 +645,7 @@ static int with_reader(const struct zonefile_options *o, zonefile_fn *fn, void *
         r->from = malloc(ZONEFILE_LINE_MAX * sizeof *r->from);
         dns_name_copy(r->origin, o->origin);
         if (r->rdata && r->text && r->from)
-            err = text ? read_text(r, name, text, len) : read_file(r, name);
+            err = text ? read_text(r, name, text, len, 1) : read_file(r, name);
         if (r->errors && (!err || err == ERR_LIMIT))
             err = ERR_SYNTAX;
         free(r->rdata);

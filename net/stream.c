@@ -367,6 +367,12 @@ static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
 
 /* ---- connections ---- */
 
+static bool is_busy(const struct conn *c)
+{
+    return c->owed || c->writes;
+}
+
+/* The idlest: longest without traffic; who waits for an answer is not idle while others are. */
 static unsigned from_client(struct net_stream *s, const struct addr *client, struct conn **idlest)
 {
     unsigned n = 0;
@@ -375,7 +381,7 @@ static unsigned from_client(struct net_stream *s, const struct addr *client, str
         struct conn *c = container_of(it, struct conn, link);
         if (client && !addr_same_ip(&c->client, client))
             continue;
-        if (!n++)
+        if (!n++ || (is_busy(*idlest) && !is_busy(c)))
             *idlest = c;
     }
     return n;

@@ -85,6 +85,21 @@ static void batch_send(struct net_udp *u, unsigned count)
     }
 }
 
+/* The reply leaves from the address that was asked, by the way that the routing table names: the
+ * interface the question came in by need not lead back. Link-local addresses mean nothing without
+ * it. */
+static void forget_interface(struct msghdr *m)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        void *info = CMSG_DATA(c);
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+            ((struct in_pktinfo *)info)->ipi_ifindex = 0;
+        else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
+                 !IN6_IS_ADDR_LINKLOCAL(&((struct in6_pktinfo *)info)->ipi6_addr))
+            ((struct in6_pktinfo *)info)->ipi6_ifindex = 0;
+    }
+}
+
 /* Answers slot i; true when reply slot n holds an answer. */
 static bool batch_answer(struct net_udp *u, unsigned i, unsigned n)
 {
@@ -105,6 +120,8 @@ static bool batch_answer(struct net_udp *u, unsigned i, unsigned n)
     }
     if (addr_of_sockaddr(&q.client, m->msg_name) || !q.client.port)
         return false; /* nothing can be answered to port 0 */
+    if (u->wildcard)
+        forget_interface(m);
     if (u->handler->answer(u->handler, &q) != HANDLER_ANSWERED)
         return false;
     b->out_iov[n] = (struct iovec){b->replies[n], q.out_len};

@@ -1,11 +1,12 @@
 /* One question to one address: made, timed, and what comes of it.
  * A UDP attempt stays open after its timer ran out: with an id, a port and a case pattern of its
  * own, a late reply is attributable and a true sample of a slow server. */
+#include "base/hash.h"
 #include "iterate_priv.h"
 
 #include <string.h>
 
-#define PACKET_MAX (DNS_HEADER_LEN + DNS_NAME_MAX + 4 + 11)
+#define PACKET_MAX (DNS_HEADER_LEN + DNS_NAME_MAX + 4 + 11 + 4 + EDNS_COOKIE_MAX)
 #define TCP_MAX_MS 3000
 
 struct cut_addr *attempt_target(struct iter *it, const struct attempt *a)
@@ -74,8 +75,19 @@ static void on_timer(struct wheel_timer *timer)
     nap_wake(w, &server);
 }
 
+/* RFC 7873 4.1: ours for this server, and the one it gave us. */
+static void add_cookie(struct attempt *a, const struct resolver *r, const struct server_info *info)
+{
+    uint64_t mac = siphash24(r->cookie_secret, a->t.server.ip, sizeof a->t.server.ip);
+    if (!r->o.cookies || !a->edns || info->cookie_broken)
+        return;
+    memcpy(a->cookie, &mac, 8);
+    memcpy(a->cookie + 8, info->cookie, info->cookie_len);
+    a->cookie_len = (uint8_t)(8 + info->cookie_len);
+}
+
 /* Header, question in its own case pattern, OPT. */
-static uint16_t build(struct iter *it, uint8_t *p, bool mix, bool edns)
+static uint16_t build(struct iter *it, struct attempt *a, uint8_t *p, bool mix)
 {
     struct resolver_worker *w = it->walk->w;
     struct wcur c = wcur_of(p, PACKET_MAX);
@@ -84,7 +96,7 @@ static uint16_t build(struct iter *it, uint8_t *p, bool mix, bool edns)
     wcur_u16(&c, 1);
     wcur_u16(&c, 0);
     wcur_u16(&c, 0);
-    wcur_u16(&c, edns ? 1 : 0);
+    wcur_u16(&c, a->edns ? 1 : 0);
     size_t len = dns_name_len(it->sent_name);
     uint8_t *name = wcur_room(&c, len), bits[32];
     if (!name)
@@ -96,8 +108,11 @@ static uint16_t build(struct iter *it, uint8_t *p, bool mix, bool edns)
             name[i] = (uint8_t)(name[i] - 0x20); /* a length octet is at most 63: no letter */
     wcur_u16(&c, it->sent_type);
     wcur_u16(&c, DNS_CLASS_IN);
-    struct edns e = {.present = true, .dnssec_ok = true, .size = w->r->o.edns_size};
-    if (edns)
+    struct edns e = {
+        .present = true, .dnssec_ok = true, .size = w->r->o.edns_size, .cookie_len = a->cookie_len};
+    memcpy(e.cookie, a->cookie, a->cookie_len);
+    a->question_end = (uint16_t)wcur_len(&c);
+    if (a->edns)
         edns_write(&e, 0, 0, &c);
     return wcur_err(&c) ? 0 : (uint16_t)wcur_len(&c);
 }
@@ -133,7 +148,10 @@ static void note_sent(struct attempt *a, const struct cut_addr *to, uint32_t tim
               &to->addr, (unsigned)a->t.local_port, (unsigned)timeout, (unsigned)mixed,
               (unsigned)a->edns, a->iter->depth ? "ns_addr" : "walk",
               (unsigned)(a->iter->depth ? k->used.ns_addr : k->used.walk), (unsigned)k->used.total,
-              (unsigned)a->t.reused);
+              (unsigned)a->t.reused,
+              !a->cookie_len       ? "none"
+              : a->cookie_len == 8 ? "client"
+                                   : "server");
 }
 
 /* ERR_BUSY: no socket or connection is free. ERR_REFUSED: this server is not to be asked now. */
@@ -160,7 +178,8 @@ static int launch(struct iter *it, struct cut_addr *to, enum net_proto proto, bo
     a->t.server = to->addr;
     a->t.proto = proto;
     a->t.packet = packet;
-    a->t.len = build(it, packet, mix, a->edns);
+    add_cookie(a, r, &info);
+    a->t.len = build(it, a, packet, mix);
     a->t.done = on_event;
     if (!a->t.len)
         return ERR_SPACE;
@@ -212,7 +231,7 @@ void attempts_cancel(struct walk *k)
 /* Same id, and the same question but for its case: the server breaks case, or someone guessed. */
 static bool is_case_only(const struct attempt *a, const uint8_t *packet, size_t len)
 {
-    if (len < a->t.len - (a->edns ? 11u : 0u) || memcmp(packet, a->t.packet, 2))
+    if (len < a->question_end || memcmp(packet, a->t.packet, 2))
         return false;
     struct rcur c = rcur_of(packet + DNS_HEADER_LEN, len - DNS_HEADER_LEN);
     const uint8_t *name;

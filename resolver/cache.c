@@ -8,7 +8,7 @@
  * A flood of one-time names passes through small and never reaches main. An expired entry stays in
  * its place until it is the oldest or is replaced, so that a steady name whose TTL ran out keeps
  * its seat in main when it is stored again. An entry is one block: the lower-case key name, then
- * what the two sets need, so that a get is one copy. Everything is counted against the shard's
+ * what its sets need, so that a get is one copy. Everything is counted against the shard's
  * share of the limit, tables included. */
 #include "resolver/cache.h"
 
@@ -46,7 +46,6 @@ struct item {
     uint32_t ttl_s;     /* as stored */
     uint32_t data_size; /* octets of data */
     struct slot set, sigs;
-    uint32_t proof_len; /* the last octets of data */
     uint16_t type;
     uint8_t kind, plane;
     uint8_t rank, rcode;
@@ -55,7 +54,8 @@ struct item {
     uint16_t ede;
     uint16_t origin_port;
     uint8_t origin_ip[16];
-    uint8_t data[]; /* key name in lower case, owners and RDATA, proof */
+    uint8_t proof_count;
+    uint8_t data[]; /* key name in lower case, owners and RDATA, and a slot per set of the proof */
 };
 
 struct shard {
@@ -235,14 +235,22 @@ static struct dns_rrset slot_set(const struct slot *t, const uint8_t *data)
                               .covers = t->covers};
 }
 
-/* What the caller sees of an item whose data lies at `data` (in place, or the caller's copy). */
-static struct cache_entry item_view(const struct item *i, const uint8_t *data, int64_t now_s)
+/* What the caller sees of an item whose data lies at `data` (in place, or the caller's copy); proof
+ * has room for its sets. */
+static struct cache_entry item_view(const struct item *i, const uint8_t *data,
+                                    struct dns_rrset *proof, int64_t now_s)
 {
+    const uint8_t *slots = data + i->data_size - i->proof_count * sizeof(struct slot);
+    for (unsigned n = 0; n < i->proof_count; n++) {
+        struct slot t; /* not aligned there */
+        memcpy(&t, slots + n * sizeof t, sizeof t);
+        proof[n] = slot_set(&t, data);
+    }
     int64_t left = i->expires_s - now_s;
     struct cache_entry e = {.set = slot_set(&i->set, data),
                             .sigs = slot_set(&i->sigs, data),
-                            .proof = data + i->data_size - i->proof_len,
-                            .proof_len = i->proof_len,
+                            .proof = proof,
+                            .proof_count = i->proof_count,
                             .ttl_left = left < i->ttl_s ? (uint32_t)left : i->ttl_s,
                             .ttl_stored = i->ttl_s,
                             .rank = i->rank,
@@ -291,22 +299,49 @@ static void slot_fill(const struct slot *t, const struct dns_rrset *set, size_t 
         memcpy(data + t->rdata, set->rdata, t->size);
 }
 
+/* Slots of the proof from `at` on. A set and its signatures share one copy of their owner. */
+static size_t proof_plan(struct slot *slots, const struct cache_entry *e, const uint8_t *name,
+                         size_t at)
+{
+    for (unsigned n = 0; n < e->proof_count; n++) {
+        size_t own = at;
+        at = slot_plan(&slots[n], &e->proof[n], name, at);
+        if (n && slots[n].owner == own &&
+            dns_name_equal(e->proof[n].owner, e->proof[n - 1].owner)) {
+            slots[n].owner = slots[n - 1].owner;
+            slots[n].rdata = (uint32_t)own;
+            at = own + slots[n].size;
+        }
+    }
+    return at;
+}
+
+static void proof_fill(const struct slot *slots, const struct cache_entry *e, size_t at,
+                       uint8_t *data)
+{
+    for (unsigned n = 0; n < e->proof_count; n++) {
+        slot_fill(&slots[n], &e->proof[n], at, data);
+        at = slots[n].rdata + slots[n].size;
+    }
+    if (e->proof_count)
+        memcpy(data + at, slots, e->proof_count * sizeof *slots);
+}
+
 static struct item *item_new(const struct cache_key *k, const struct place *p,
                              const struct cache_entry *e, int64_t now_s)
 {
-    struct slot set, sigs;
+    struct slot set, sigs, proof[CACHE_PROOF_MAX];
     size_t name_len = dns_name_len(k->name);
     size_t mid = slot_plan(&set, &e->set, k->name, name_len);
-    size_t end = slot_plan(&sigs, &e->sigs, k->name, mid);
-    size_t size = end + e->proof_len;
-    struct item *i = malloc(sizeof *i + size);
+    size_t beside = slot_plan(&sigs, &e->sigs, k->name, mid);
+    size_t end = proof_plan(proof, e, k->name, beside) + e->proof_count * sizeof(struct slot);
+    struct item *i = malloc(sizeof *i + end);
     if (!i)
         return NULL;
     *i = (struct item){.hash = p->hash,
                        .expires_s = now_s + e->ttl_stored,
                        .ttl_s = e->ttl_stored,
-                       .data_size = (uint32_t)size,
-                       .proof_len = e->proof_len,
+                       .data_size = (uint32_t)end,
                        .set = set,
                        .sigs = sigs,
                        .type = p->type,
@@ -315,13 +350,13 @@ static struct item *item_new(const struct cache_key *k, const struct place *p,
                        .rank = e->rank,
                        .rcode = e->rcode,
                        .ede = e->ede,
-                       .origin_port = e->origin.port};
+                       .origin_port = e->origin.port,
+                       .proof_count = (uint8_t)e->proof_count};
     memcpy(i->origin_ip, e->origin.ip, sizeof i->origin_ip);
     dns_name_lower(i->data, k->name);
     slot_fill(&set, &e->set, name_len, i->data);
     slot_fill(&sigs, &e->sigs, mid, i->data);
-    if (e->proof_len)
-        memcpy(i->data + end, e->proof, e->proof_len);
+    proof_fill(proof, e, beside, i->data);
     return i;
 }
 
@@ -449,9 +484,11 @@ static bool get_locked(const struct cache *c, const struct place *p, const struc
     if (!i || !item_is_live(i, now_s))
         return false;
     const uint8_t *copy = arena_dup(a, i->data, i->data_size);
-    if (!copy)
+    struct dns_rrset *proof =
+        i->proof_count ? ARENA_ARRAY(a, struct dns_rrset, i->proof_count) : NULL;
+    if (!copy || (i->proof_count && !proof))
         return false;
-    *e = item_view(i, copy, now_s);
+    *e = item_view(i, copy, proof, now_s);
     if (i->freq < CACHE_FREQ_MAX)
         i->freq++;
     return true;
@@ -469,11 +506,24 @@ bool cache_get(struct cache *c, const struct cache_key *k, int64_t now_s, struct
     return hit;
 }
 
+static bool is_too_large(const struct cache_entry *e)
+{
+    uint64_t bytes = (uint64_t)e->set.size + e->sigs.size;
+    if (e->set.count > CACHE_SET_RECORDS_MAX || e->sigs.count > CACHE_SET_RECORDS_MAX ||
+        e->proof_count > CACHE_PROOF_MAX)
+        return true;
+    for (unsigned n = 0; n < e->proof_count; n++) {
+        if (e->proof[n].count > CACHE_SET_RECORDS_MAX)
+            return true;
+        bytes += e->proof[n].size;
+    }
+    return bytes > CACHE_SET_BYTES_MAX;
+}
+
 int cache_put(struct cache *c, const struct cache_key *k, int64_t now_s,
               const struct cache_entry *e)
 {
-    if (e->set.count > CACHE_SET_RECORDS_MAX || e->sigs.count > CACHE_SET_RECORDS_MAX ||
-        (uint64_t)e->set.size + e->sigs.size + e->proof_len > CACHE_SET_BYTES_MAX)
+    if (is_too_large(e))
         return ERR_LIMIT;
     struct place p = place_of(c, k);
     struct item *i = item_new(k, &p, e, now_s);
@@ -577,7 +627,8 @@ void cache_walk(struct cache *c, const uint8_t *below, int64_t now_s,
                 if (!item_is_live(i, now_s) || !dns_name_is_sub(i->data, below))
                     continue;
                 struct cache_key k = {i->data, i->type, i->kind, i->plane};
-                struct cache_entry e = item_view(i, i->data, now_s);
+                struct dns_rrset proof[CACHE_PROOF_MAX];
+                struct cache_entry e = item_view(i, i->data, proof, now_s);
                 fn(arg, &k, &e);
             }
         pthread_mutex_unlock(&s->lock);

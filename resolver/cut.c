@@ -22,7 +22,8 @@ void cut_new_question(struct cut *c)
     for (unsigned i = 0; i < c->addr_count; i++) {
         struct cut_addr *a = &c->addrs[i];
         a->udp_tries = 0;
-        a->out = a->silent = a->tcp_tried = a->tcp_silent = a->plain_tried = a->case_only = false;
+        a->out = a->silent = a->tcp_tried = a->tcp_silent = a->plain_tried = a->case_only =
+            a->cookie_asked = false;
     }
 }
 

@@ -10,7 +10,7 @@ static void add(struct iter *it, const uint8_t *name, uint16_t type, struct dns_
                 unsigned *count, unsigned cap)
 {
     struct cache_entry e;
-    if (!store_get(it, CACHE_DATA, name, type, &e))
+    if (!store_get(it, CACHE_DATA, name, type, &e) || e.proof_count) /* which is not for there */
         return;
     e.set.ttl = e.sigs.ttl = e.ttl_left;
     iter_add(sets, count, cap, &e.set);
@@ -20,9 +20,12 @@ static void add(struct iter *it, const uint8_t *name, uint16_t type, struct dns_
 /* NS of the zone that the answer is from. */
 static void add_servers(struct iter *it)
 {
-    unsigned before = it->authority_count; /* proofs */
+    unsigned before = it->authority_count;
+    for (unsigned i = 0; i < before; i++) /* of a negative answer; a proof may be there */
+        if (it->authority[i].type == DNS_TYPE_SOA)
+            return;
     for (const uint8_t *n = it->name; it->authority_count == before; n = dns_name_parent(n)) {
-        add(it, n, DNS_TYPE_NS, it->authority, &it->authority_count, ITER_PROOF_MAX);
+        add(it, n, DNS_TYPE_NS, it->authority, &it->authority_count, ITER_AUTHORITY_MAX);
         if (!*n)
             return;
     }

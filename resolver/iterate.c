@@ -72,17 +72,6 @@ bool iter_add(struct dns_rrset *sets, unsigned *count, unsigned cap, const struc
     return true;
 }
 
-void iter_add_authority(struct iter *it, const struct dns_rrset *set)
-{
-    for (unsigned i = 0; i < it->authority_count; i++) {
-        const struct dns_rrset *s = &it->authority[i];
-        if (s->type == set->type && s->covers == set->covers &&
-            dns_name_equal(s->owner, set->owner))
-            return;
-    }
-    iter_add(it->authority, &it->authority_count, ITER_PROOF_MAX, set);
-}
-
 struct iter *iter_new(struct walk *k, struct iter *parent, const uint8_t *qname, uint16_t qtype,
                       const char *reason)
 {

@@ -23,19 +23,19 @@
 #include "stats_priv.h"
 #include "trace_priv.h"
 
-#define CUT_NS_MAX      32
-#define CUT_ADDRS_MAX   64
-#define ITER_SETS_MAX   64
-#define ITER_PROOF_MAX  24 /* SOA, and NSEC or NSEC3 along an alias chain, with signatures */
-#define ITER_DEPTH_MAX  6  /* questions for name servers inside one another */
-#define WALK_ITERS_MAX  200
-#define WALK_ARENA_MAX  (1u << 20)
-#define TRIES_MAX       2 /* UDP tries of one question at one address */
-#define REPLY_RRS_MAX   1024
-#define TCP_TIMEOUT_MIN 1000         /* milliseconds; connect and question */
-#define WORKER_WALKS    4096         /* in flight, */
-#define WORKER_MEMORY   (128u << 20) /* and octets they hold: no new one above either */
-#define WALK_TABLE      1024
+#define CUT_NS_MAX         32
+#define CUT_ADDRS_MAX      64
+#define ITER_SETS_MAX      64
+#define ITER_AUTHORITY_MAX 32 /* proofs of each link of a chain, and of its end */
+#define ITER_DEPTH_MAX     6  /* questions for name servers inside one another */
+#define WALK_ITERS_MAX     200
+#define WALK_ARENA_MAX     (1u << 20)
+#define TRIES_MAX          2 /* UDP tries of one question at one address */
+#define REPLY_RRS_MAX      1024
+#define TCP_TIMEOUT_MIN    1000         /* milliseconds; connect and question */
+#define WORKER_WALKS       4096         /* in flight, */
+#define WORKER_MEMORY      (128u << 20) /* and octets they hold: no new one above either */
+#define WALK_TABLE         1024
 /* Planes of names that never mix: 0 the world's, then forward zones, then below our own zones. */
 #define FORWARD_MAX (255 - RESOLVER_VIEWS)
 #define PLANE_VIEW  (FORWARD_MAX + 1)
@@ -52,6 +52,7 @@ struct resolver {
     struct hints hints;
     struct arena arena; /* copies of option data */
     uint64_t seed;
+    uint8_t cookie_secret[16];
 };
 
 struct resolver_worker {
@@ -128,7 +129,8 @@ struct cut_addr {
     bool out;    /* answered uselessly, or refused: not again for this question */
     bool silent; /* a UDP timer ran out */
     bool tcp_tried, tcp_silent, plain_tried;
-    bool case_only; /* a mismatch in the case of the question only */
+    bool case_only;    /* a mismatch in the case of the question only */
+    bool cookie_asked; /* BADCOOKIE was answered with the new one */
 };
 struct cut {
     const uint8_t *zone;
@@ -198,7 +200,7 @@ struct iter {
     uint16_t rcode;
     struct dns_rrset answer[ITER_SETS_MAX];
     unsigned answer_count;
-    struct dns_rrset authority[ITER_PROOF_MAX];
+    struct dns_rrset authority[ITER_AUTHORITY_MAX];
     unsigned authority_count;
     struct dns_rrset *additional;
     unsigned additional_count;
@@ -218,6 +220,9 @@ struct attempt {
     struct server_ticket ticket;
     unsigned question, n, hop, target; /* target: index into the cut's addresses */
     unsigned cut;                      /* serial */
+    uint16_t question_end;             /* offset in the packet */
+    uint8_t cookie_len;                /* of the cookie sent, whole */
+    uint8_t cookie[EDNS_COOKIE_MAX];
     bool timed_out, edns, retried;
 };
 
@@ -252,8 +257,6 @@ bool iter_limit(struct iter *it, enum limit l, unsigned used, unsigned at, bool 
 int64_t walk_us(const struct walk *k);
 void walk_ede(struct walk *k, uint16_t code, const char *text);
 bool iter_add(struct dns_rrset *sets, unsigned *count, unsigned cap, const struct dns_rrset *set);
-/* Into the authority section, once. */
-void iter_add_authority(struct iter *it, const struct dns_rrset *set);
 
 /* join.c */
 /* Before the cache is asked. */
@@ -292,12 +295,9 @@ void full_add(struct iter *it);
 /* store.c */
 void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank);
-/* With what proves it, besides its signatures. */
+/* With a proof: set, sigs, proof and rank of e are what is to be stored. */
 void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
-                  const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank,
-                  const struct dns_rrset *proof, unsigned proof_count);
-/* An entry's proof into the authority section. */
-void store_give_proof(struct iter *it, const struct cache_entry *e);
+                  struct cache_entry *e);
 uint32_t store_negative_ttl(struct iter *it, struct dns_rrset *soa);
 void store_failure(struct iter *it);
 bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,

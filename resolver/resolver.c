@@ -39,6 +39,7 @@ void resolver_options_default(struct resolver_options *o)
         .use_ipv6 = true,
         .upstream_port = 53,
         .edns_size = 1232,
+        .cookies = true,
         .refresh_percent = 10,
     };
 }
@@ -85,6 +86,7 @@ int resolver_new(struct resolver **out, const struct resolver_options *o, const 
     int err = rng_init(&rng);
     if (!err) {
         r->seed = rng_u64(&rng);
+        rng_bytes(&rng, r->cookie_secret, sizeof r->cookie_secret);
         rng_fini(&rng);
         err = hints_read(&r->hints, o->hints_text, d);
     }

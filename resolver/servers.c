@@ -32,7 +32,9 @@ struct server {
     uint8_t epochs; /* with timeouts, since the last reply */
     uint8_t probes; /* unanswered since dead */
     int64_t epoch_ms, cut_ms, last_ms, dead_until_ms, mismatch_ms;
-    int64_t edns_until_ms, case_until_ms;
+    int64_t edns_until_ms, case_until_ms, cookie_until_ms;
+    uint8_t cookie_len;
+    uint8_t cookie[SERVERS_COOKIE_MAX];
     struct {
         uint64_t zone;
         int64_t until_ms;
@@ -149,6 +151,9 @@ static void describe(const struct server *e, const uint64_t *zone, int64_t now_m
     i->in_flight = e->in_flight;
     i->edns_broken = now_ms < e->edns_until_ms;
     i->case_broken = now_ms < e->case_until_ms;
+    i->cookie_broken = now_ms < e->cookie_until_ms;
+    i->cookie_len = e->cookie_len;
+    memcpy(i->cookie, e->cookie, e->cookie_len);
     for (unsigned n = 0; zone && n < LAME_SLOTS; n++)
         i->lame = i->lame || (e->lame[n].zone == *zone && now_ms < e->lame[n].until_ms);
     if (e->epochs >= SERVERS_DEAD_EPOCHS)
@@ -344,8 +349,25 @@ void servers_note(struct servers *s, const struct addr *a, enum server_fact fact
         e->edns_until_ms = now_ms + SERVERS_FACT_MS;
     else if (e && fact == SERVER_CASE_BROKEN)
         e->case_until_ms = now_ms + SERVERS_FACT_MS;
+    else if (e && fact == SERVER_COOKIE_BROKEN)
+        e->cookie_until_ms = now_ms + SERVERS_FACT_MS;
     else if (e && zone)
         note_lame(e, dns_name_hash(zone, s->seed), now_ms);
+    pthread_mutex_unlock(&s->locks[b % SHARDS]);
+}
+
+void servers_cookie(struct servers *s, const struct addr *a, const uint8_t *cookie, size_t len,
+                    int64_t now_ms)
+{
+    unsigned b = bucket_of(s, a);
+    if (len > SERVERS_COOKIE_MAX)
+        return;
+    pthread_mutex_lock(&s->locks[b % SHARDS]);
+    struct server *e = take(s, b, a, now_ms);
+    if (e) {
+        e->cookie_len = (uint8_t)len;
+        memcpy(e->cookie, cookie, len);
+    }
     pthread_mutex_unlock(&s->locks[b % SHARDS]);
 }
 

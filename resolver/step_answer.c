@@ -1,6 +1,7 @@
 /* A reply that ends something: aliases, data, and that there is none. */
 #include "alias_priv.h"
 #include "iterate_priv.h"
+#include "proof_priv.h"
 #include "scrub_priv.h"
 
 #include <string.h>
@@ -8,6 +9,9 @@
 struct part {
     struct dns_rrset *sets;
     unsigned count;
+    bool proof_sought; /* in the authority section, once, when something needs it */
+    const struct dns_rrset *proof;
+    unsigned proof_count;
 };
 
 static uint8_t rank_of(const struct iter *it)
@@ -15,56 +19,38 @@ static uint8_t rank_of(const struct iter *it)
     return it->msg.flags & DNS_FLAG_AA ? CACHE_RANK_AA : CACHE_RANK_ANSWER;
 }
 
-/* What denies names or types, with its signatures, for those who check it themselves: into the
- * authority section, and to the front of sets; how many. */
-static unsigned take_proof(struct iter *it, struct dns_rrset *sets, unsigned n)
+/* RFC 4035 3.1.3.3: an answer that a wildcard made is nothing without its proof. */
+static void find_proof(struct iter *it, struct part *p, struct cache_entry *e)
 {
-    unsigned kept = 0;
-    for (unsigned i = 0; i < n; i++) {
-        uint16_t type = sets[i].type == DNS_TYPE_RRSIG ? sets[i].covers : sets[i].type;
-        if (type != DNS_TYPE_NSEC && type != DNS_TYPE_NSEC3)
-            continue;
-        sets[kept++] = sets[i];
-        iter_add_authority(it, &sets[i]);
+    if (!proof_is_needed(&e->set, &e->sigs))
+        return;
+    if (!p->proof_sought) {
+        struct dns_rrset *beside = NULL;
+        unsigned n = scrub_sets(it, DNS_SECTION_AUTHORITY, &beside);
+        p->proof = proof_of_nothing(it, beside, n, &p->proof_count);
+        p->proof_sought = true;
     }
-    return kept;
-}
-
-/* RFC 4035 3.1.3.3: a signature with fewer labels than the owner says that a wildcard made the set,
- * and what denies the name itself belongs to the answer. */
-static bool is_wildcards(const struct dns_rrset *set, const struct dns_rrset *sigs)
-{
-    unsigned labels = dns_name_labels(set->owner);
-    if (!sigs || *set->owner == 0 || !memcmp(set->owner, "\1*", 2))
-        return false;
-    DNS_RR_FOR (rd, sigs)
-        if (rd.len > 3 && rd.at[3] < labels)
-            return true;
-    return false;
-}
-
-static void store_kept(struct iter *it, const struct dns_rrset *set, const struct dns_rrset *sigs)
-{
-    struct dns_rrset *sets = NULL;
-    unsigned n = is_wildcards(set, sigs) ? scrub_sets(it, DNS_SECTION_AUTHORITY, &sets) : 0;
-    n = take_proof(it, sets, n);
-    store_proven(it, CACHE_DATA, set->owner, set->type, set, sigs, rank_of(it), sets, n);
+    e->proof = proof_of_wildcard(it, &e->set, &e->sigs, p->proof, p->proof_count, &e->proof_count);
 }
 
 /* The set and its signatures into answer and cache. */
-static void keep_set(struct iter *it, const struct part *p, const struct dns_rrset *set)
+static void keep_set(struct iter *it, struct part *p, const struct dns_rrset *set)
 {
     const struct dns_rrset *sigs = scrub_find_sigs(p->sets, p->count, set->owner, set->type);
-    if (set->type == DNS_TYPE_RRSIG) /* asked for as such: not kept, it would look complete */
-        sigs = NULL;
-    else
-        store_kept(it, set, sigs);
+    struct cache_entry e = {.set = *set, .rank = rank_of(it)};
     iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, set);
-    if (sigs)
+    if (set->type == DNS_TYPE_RRSIG) /* asked for as such: not kept, it would look complete */
+        return;
+    if (sigs) {
+        e.sigs = *sigs;
         iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, sigs);
+        find_proof(it, p, &e);
+        proof_give(it, e.proof, e.proof_count, set->ttl);
+    }
+    store_proven(it, CACHE_DATA, set->owner, set->type, &e);
 }
 
-static bool accept_data(struct iter *it, const struct part *p)
+static bool accept_data(struct iter *it, struct part *p)
 {
     bool any = false;
     for (unsigned i = 0; i < p->count; i++) {
@@ -90,7 +76,7 @@ static const struct dns_rrset *dname_over(const struct iter *it, const struct pa
 
 /* One link of the chain in this reply. False: no further one; *next is set when it ended the
  * resolution. */
-static bool one_link(struct iter *it, const struct part *p, bool *ended, enum iter_next *next)
+static bool one_link(struct iter *it, struct part *p, bool *ended, enum iter_next *next)
 {
     const struct dns_rrset *dname = dname_over(it, p);
     *ended = false;
@@ -167,23 +153,27 @@ enum iter_next step_answer(struct iter *it)
 enum iter_next step_negative(struct iter *it)
 {
     struct dns_rrset *sets = NULL, soa = {0};
+    struct cache_entry e = {.rank = rank_of(it)};
     unsigned n = scrub_sets(it, DNS_SECTION_AUTHORITY, &sets);
     bool nx = it->class == CLASS_NXDOMAIN;
-    struct dns_rrset sigs = {0};
+    const struct dns_rrset *sigs = NULL;
     for (unsigned i = 0; i < n && !soa.count; i++)
         if (sets[i].type == DNS_TYPE_SOA && dns_name_is_sub(it->name, sets[i].owner)) {
             soa = sets[i];
-            const struct dns_rrset *s = scrub_find_sigs(sets, n, soa.owner, DNS_TYPE_SOA);
-            sigs = s ? *s : sigs;
+            sigs = scrub_find_sigs(sets, n, soa.owner, DNS_TYPE_SOA);
         }
-    bool lasts = store_negative_ttl(it, &soa); /* RFC 2308 5: without SOA it is not cached */
-    iter_add_authority(it, &soa);
-    sigs.ttl = soa.ttl;
-    iter_add_authority(it, &sigs);
-    n = take_proof(it, sets, n);
-    if (lasts)
-        store_proven(it, nx ? CACHE_NXDOMAIN : CACHE_NODATA, it->name, nx ? 0 : it->qtype, &soa,
-                     &sigs, rank_of(it), sets, n);
+    bool cached = store_negative_ttl(it, &soa); /* RFC 2308 5: without SOA it is not cached */
+    iter_add(it->authority, &it->authority_count, ITER_AUTHORITY_MAX, &soa);
+    if (sigs) {
+        e.sigs = *sigs;
+        e.sigs.ttl = soa.ttl;
+        iter_add(it->authority, &it->authority_count, ITER_AUTHORITY_MAX, &e.sigs);
+    }
+    e.set = soa;
+    e.proof = proof_of_nothing(it, sets, n, &e.proof_count);
+    proof_give(it, e.proof, e.proof_count, soa.ttl);
+    if (cached)
+        store_proven(it, nx ? CACHE_NXDOMAIN : CACHE_NODATA, it->name, nx ? 0 : it->qtype, &e);
     it->rcode = nx ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
     return iter_goto(it, ITER_FINISH);
 }

@@ -2,6 +2,7 @@
 #include "alias_priv.h"
 #include "iterate_priv.h"
 #include "local_priv.h"
+#include "proof_priv.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,7 @@ enum iter_next step_local(struct iter *it)
         return iter_goto(it, ITER_CACHE);
     trace_add(&k->trace, TRACE_LOCAL, it->id, walk_us(k), it->name, l.action);
     it->rcode = l.rcode;
-    iter_add_authority(it, &l.soa);
+    iter_add(it->authority, &it->authority_count, ITER_AUTHORITY_MAX, &l.soa);
     if (!iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, &l.set))
         return iter_goto(it, ITER_FINISH);
     if (l.set.type == DNS_TYPE_CNAME && it->qtype != DNS_TYPE_CNAME) {
@@ -36,28 +37,29 @@ static void give(struct iter *it, const struct cache_entry *e)
     set.ttl = sigs.ttl = e->ttl_left;
     iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, &set);
     iter_add(it->answer, &it->answer_count, ITER_SETS_MAX, &sigs);
-    store_give_proof(it, e);
+    proof_give(it, e->proof, e->proof_count, e->ttl_left);
 }
 
 static enum iter_next give_negative(struct iter *it, const struct cache_entry *e, uint16_t rcode)
 {
     struct dns_rrset set = e->set, sigs = e->sigs;
     set.ttl = sigs.ttl = e->ttl_left;
-    iter_add_authority(it, &set);
-    iter_add_authority(it, &sigs);
-    store_give_proof(it, e);
+    iter_add(it->authority, &it->authority_count, ITER_AUTHORITY_MAX, &set);
+    iter_add(it->authority, &it->authority_count, ITER_AUTHORITY_MAX, &sigs);
+    proof_give(it, e->proof, e->proof_count, e->ttl_left);
     it->rcode = rcode;
     return iter_goto(it, ITER_FINISH);
 }
 
-/* RFC 8020: nothing exists below a name that does not exist. */
+/* RFC 8020: nothing exists below a name that does not exist. For those who validate only as far as
+ * the proof goes; who asks is not known here, as one walk serves them all. */
 static bool nxdomain_above(struct iter *it, struct cache_entry *e)
 {
     uint8_t plane = store_plane(it, it->name);
     for (const uint8_t *n = it->name;; n = dns_name_parent(n)) {
         if (store_plane(it, n) != plane)
             return false;
-        if (store_get(it, CACHE_NXDOMAIN, n, 0, e))
+        if (store_get(it, CACHE_NXDOMAIN, n, 0, e) && (n == it->name || proof_reaches(e, it->name)))
             return true;
         if (!*n)
             return false;
@@ -89,7 +91,8 @@ static enum iter_next give_failure(struct iter *it, const struct cache_entry *e)
     it->from_memory = true;
     if (!it->parent && e->ede != 0xffff) {
         char why[96];
-        snprintf(why, sizeof why, "%.*s", (int)e->proof_len, (const char *)e->proof);
+        snprintf(why, sizeof why, "%.*s", e->set.count ? e->set.rdata[2] : 0,
+                 e->set.count ? (const char *)e->set.rdata + 3 : "");
         walk_ede(it->walk, e->ede, why);
     }
     return iter_fail(it, DNS_EDE_CACHED_ERROR, "failed a moment ago");

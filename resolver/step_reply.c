@@ -64,6 +64,39 @@ static enum iter_next without_edns(struct iter *it)
     return move_to(it, NET_PROTO_UDP, true);
 }
 
+/* RFC 7873 5.3. A reply that shows another client cookie than ours is a forger's, or a broken
+ * server's: TCP tells. False: the question goes there. */
+static bool check_cookie(struct iter *it, struct cut_addr *to)
+{
+    const struct attempt *a = it->from;
+    const struct edns *e = &it->msg.edns;
+    struct servers *s = it->walk->w->r->servers;
+    int64_t now = resolver_now_ms(it->walk->w->r);
+    if (!a->cookie_len || !e->present || !e->cookie_len)
+        return true;
+    bool ours = !memcmp(e->cookie, a->cookie, 8);
+    if (ours && e->cookie_len > 8 &&
+        (e->cookie_len != a->cookie_len || memcmp(e->cookie, a->cookie, e->cookie_len) != 0))
+        servers_cookie(s, &to->addr, e->cookie + 8, e->cookie_len - 8u, now);
+    if (ours || to->tcp_tried) {
+        if (!ours && a->t.proto == NET_PROTO_TCP)
+            servers_note(s, &to->addr, SERVER_COOKIE_BROKEN, NULL, now);
+        return true;
+    }
+    stat_inc(it->walk->w->stats, STAT_MISMATCHES);
+    return false;
+}
+
+/* RFC 7873 5.3: once more with the cookie that came along, then over TCP, where none is needed. */
+static enum iter_next show_cookie(struct iter *it, struct cut_addr *to)
+{
+    if (!to->cookie_asked && it->msg.edns.cookie_len > 8) {
+        to->cookie_asked = true;
+        return move_to(it, NET_PROTO_UDP, false);
+    }
+    return to->tcp_tried ? iter_goto(it, ITER_LAME) : move_to(it, NET_PROTO_TCP, false);
+}
+
 /* "aa ra", as dig has it; out holds all of them. */
 static void print_flags(uint16_t flags, char out[static 32])
 {
@@ -104,6 +137,10 @@ enum iter_next step_classify(struct iter *it)
               flags, (unsigned)m->edns.size, it->from->n);
     if (it->class <= CLASS_NXDOMAIN && to->plain_tried && !it->from->edns)
         servers_note(r->servers, &to->addr, SERVER_EDNS_BROKEN, NULL, resolver_now_ms(r));
+    if (!check_cookie(it, to))
+        return move_to(it, NET_PROTO_TCP, false);
+    if (m->rcode == DNS_RCODE_BADCOOKIE && it->from->cookie_len)
+        return show_cookie(it, to);
     if (it->class == CLASS_TRUNCATED && !to->tcp_tried)
         return move_to(it, NET_PROTO_TCP, false);
     if (it->class == CLASS_TRUNCATED && it->pending) /* of a second try; TCP is under way */

@@ -7,6 +7,7 @@
 
 #define FAILURE_MIN_S    5
 #define FAILURE_MAX_S    300
+#define WHY_MAX          90    /* octets of a remembered reason */
 #define DELEGATION_MAX_S 86400 /* ghost domains: a parent is asked again once a day */
 
 uint8_t store_plane(const struct iter *it, const uint8_t *name)
@@ -102,70 +103,28 @@ static void put(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t typ
                                   : "not stored");
 }
 
-/* A proof in an entry: sets, each as owner, type, type covered, TTL, number of records, size and
- * RDATA. */
-static void pack_proof(struct iter *it, const struct dns_rrset *sets, unsigned n,
-                       struct cache_entry *e)
+void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+                  struct cache_entry *e)
 {
-    size_t size = 0;
-    for (unsigned i = 0; i < n; i++)
-        size += dns_name_len(sets[i].owner) + 14 + sets[i].size;
-    uint8_t *p = size ? arena_alloc(&it->walk->arena, size) : NULL;
-    if (!p)
+    if (type && dns_type_is_meta(type)) /* 0: the whole name (NXDOMAIN) */
         return;
-    struct wcur w = wcur_of(p, size);
-    for (unsigned i = 0; i < n; i++) {
-        wcur_bytes(&w, sets[i].owner, dns_name_len(sets[i].owner));
-        wcur_u16(&w, sets[i].type);
-        wcur_u16(&w, sets[i].covers);
-        wcur_u32(&w, sets[i].ttl);
-        wcur_u16(&w, sets[i].count);
-        wcur_u32(&w, sets[i].size);
-        wcur_bytes(&w, sets[i].rdata, sets[i].size);
-    }
-    e->proof = p;
-    e->proof_len = (uint32_t)size;
-}
-
-void store_give_proof(struct iter *it, const struct cache_entry *e)
-{
-    struct rcur c = rcur_of(e->proof, e->proof_len);
-    while (rcur_left(&c)) {
-        struct dns_rrset s = {.cls = DNS_CLASS_IN};
-        if (dns_name_skip_plain(&c, &s.owner) < 0)
-            return;
-        s.type = rcur_u16(&c);
-        s.covers = rcur_u16(&c);
-        s.ttl = rcur_u32(&c);
-        s.count = rcur_u16(&c);
-        s.size = rcur_u32(&c);
-        s.rdata = rcur_take(&c, s.size);
-        s.ttl = s.ttl < e->ttl_left ? s.ttl : e->ttl_left;
-        if (rcur_err(&c))
-            return;
-        iter_add_authority(it, &s);
-    }
+    uint32_t ttl = e->set.ttl;
+    for (unsigned i = 0; i < e->proof_count; i++) /* RFC 4035 4.5: they go together */
+        if (e->proof[i].ttl < ttl)
+            ttl = e->proof[i].ttl;
+    e->ede = 0xffff;
+    e->ttl_stored = e->ttl_left = e->set.ttl = clamp_ttl(&it->walk->w->r->o, kind, ttl);
+    e->sigs.ttl = e->set.ttl;
+    put(it, kind, name, type, e);
 }
 
 void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank)
 {
-    store_proven(it, kind, name, type, set, sigs, rank, NULL, 0);
-}
-
-void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
-                  const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank,
-                  const struct dns_rrset *proof, unsigned proof_count)
-{
-    struct cache_entry e = {.set = *set, .rank = rank, .ede = 0xffff};
-    if (type && dns_type_is_meta(type)) /* 0: the whole name (NXDOMAIN) */
-        return;
+    struct cache_entry e = {.set = *set, .rank = rank};
     if (sigs)
         e.sigs = *sigs;
-    e.ttl_stored = e.ttl_left = e.set.ttl = clamp_ttl(&it->walk->w->r->o, kind, set->ttl);
-    e.sigs.ttl = e.set.ttl;
-    pack_proof(it, proof, proof_count, &e);
-    put(it, kind, name, type, &e);
+    store_proven(it, kind, name, type, &e);
 }
 
 /* RFC 2308 5: the lesser of the SOA's TTL and its MINIMUM; also what the client is told (3). */
@@ -201,7 +160,18 @@ void store_failure(struct iter *it)
     e.rcode = DNS_RCODE_SERVFAIL;
     e.ede = it->fail ? it->fail_code : it->walk->ede_count ? it->walk->ede[0].code : 0xffff;
     const struct edns_ede *said = it->walk->ede_count ? &it->walk->ede[0] : NULL;
-    e.proof = it->fail ? (const uint8_t *)it->fail : said ? (const uint8_t *)said->text : NULL;
-    e.proof_len = it->fail ? (uint32_t)strlen(it->fail) : said ? said->text_len : 0;
+    uint8_t why[3 + WHY_MAX]; /* one character-string */
+    size_t len = it->fail ? strlen(it->fail) : said ? said->text_len : 0;
+    len = len > WHY_MAX ? WHY_MAX : len;
+    put_u16(why, (uint16_t)(len + 1));
+    why[2] = (uint8_t)len;
+    if (len)
+        memcpy(why + 3, it->fail ? it->fail : said->text, len);
+    e.set = (struct dns_rrset){.owner = it->qname,
+                               .rdata = why,
+                               .size = (uint32_t)len + 3,
+                               .type = DNS_TYPE_TXT,
+                               .cls = DNS_CLASS_IN,
+                               .count = 1};
     put(it, CACHE_FAILURE, it->qname, it->qtype, &e);
 }

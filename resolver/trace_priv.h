@@ -24,7 +24,7 @@
     X(WEIGH, "considered", "u:seq n:ns a:addr s:origin u:cost_us s:verdict")                       \
     X(CHOICE, "choice", "u:seq n:ns a:addr s:origin s:why u:candidates u:cost_us u:next_us")       \
     X(SEND, "send", "u:seq u:n s:transport a:server u:local_port u:rto_ms u:case_mixed "           \
-                    "u:edns_sent s:pool u:pool_used u:total_used u:reused")                        \
+                    "u:edns_sent s:pool u:pool_used u:total_used u:reused s:cookie")               \
     X(OUTCOME, "outcome", "u:seq u:n s:outcome u:rtt_us u:size")                                   \
     X(CLASS, "class", "u:seq s:class u:rcode u:aa u:tc u:glue u:edns s:flags u:edns_size u:n")     \
     X(SCRUB, "scrub", "n:name t:type s:rule")                                                      \
@@ -60,7 +60,7 @@ void trace_add(struct trace *t, enum trace_kind kind, unsigned iter, int64_t at_
 
 /* ---- reading ---- */
 
-#define TRACE_FIELDS_MAX 12
+#define TRACE_FIELDS_MAX 14
 
 struct trace_field {
     const char *name; /* in the row; up to a space or the end */

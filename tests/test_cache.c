@@ -102,8 +102,6 @@ static void test_content(void **state)
         e->origin.port = 53;
         e->rcode = 2;
         e->ede = 22;
-        e->proof = rows[n].sig_owner ? (const uint8_t *)"proof" : NULL;
-        e->proof_len = rows[n].sig_owner ? 5 : 0;
         struct cache_key k = {wire_name(name, rows[n].name), 16, CACHE_DATA, 3};
         assert_int_equal(cache_put(c, &k, NOW, e), 0);
         struct arena a;
@@ -121,8 +119,6 @@ static void test_content(void **state)
         assert_int_equal(got.sigs.size, e->sigs.size);
         if (got.sigs.count)
             assert_memory_equal(got.sigs.rdata, e->sigs.rdata, e->sigs.size);
-        assert_int_equal(got.proof_len, e->proof_len);
-        assert_memory_equal(got.proof, "proof", got.proof_len);
         assert_int_equal(got.set.count, 3);
         assert_int_equal(got.sigs.count, rows[n].sig_owner != NULL);
         assert_int_equal(got.sigs.covers, rows[n].sig_owner ? 16 : 0);
@@ -136,6 +132,136 @@ static void test_content(void **state)
         assert_memory_equal(got.origin.ip, e->origin.ip, 16);
         arena_fini(&a);
     }
+    cache_free(c);
+}
+
+static bool same_set(const struct dns_rrset *a, const struct dns_rrset *b)
+{
+    return a->type == b->type && a->covers == b->covers && a->cls == b->cls && a->ttl == b->ttl &&
+           a->count == b->count && a->size == b->size && !memcmp(a->rdata, b->rdata, a->size) &&
+           dns_name_equal(a->owner, b->owner);
+}
+
+struct proof_walk {
+    const struct dns_rrset *want;
+    unsigned entries;
+};
+
+static void check_proof(void *arg, const struct cache_key *k, const struct cache_entry *e)
+{
+    struct proof_walk *w = arg;
+    (void)k;
+    for (unsigned i = 0; i < e->proof_count; i++)
+        assert_true(same_set(&e->proof[i], &w->want[i]));
+    w->entries++;
+}
+
+/* Room for so many sets of a proof. */
+struct proof_box {
+    struct box boxes[CACHE_PROOF_MAX + 1];
+    struct dns_rrset sets[CACHE_PROOF_MAX + 1];
+};
+
+/* owners: separated by spaces. */
+static unsigned proof_of(struct proof_box *p, const char *owners)
+{
+    unsigned n = 0;
+    while (*owners && n <= CACHE_PROOF_MAX) {
+        char owner[64], rdata[64];
+        int len = (int)strcspn(owners, " ");
+        snprintf(owner, sizeof owner, "%.*s", len, owners);
+        snprintf(rdata, sizeof rdata, "set%u of%u %.*s", n, n, (int)(3 * n), "some more octets");
+        uint16_t type = n & 1 ? DNS_TYPE_RRSIG : DNS_TYPE_NSEC;
+        p->sets[n] = entry_of(&p->boxes[n], owner, type, rdata, 60 + n, 0)->set;
+        p->sets[n].covers = n & 1 ? DNS_TYPE_NSEC : 0;
+        n++;
+        owners += len + (owners[len] == ' ');
+    }
+    return n;
+}
+
+static void test_proof(void **state)
+{
+    (void)state;
+#define EIGHT "a. a. b. b. c. c. d. d. "
+    static const struct {
+        const char *label, *owners;
+        unsigned count;
+        int err;
+    } rows[] = {
+        {"none", "", 0, 0},
+        {"the name itself", "no.such.example. no.such.example.", 2, 0},
+        {"above it, and the root", "example. example. . .", 4, 0},
+        {"beside it, one owner for two", "aa.example. aa.example. zz.example. zz.example.", 4, 0},
+        {"an owner again, but not at once", "aa.example. zz.example. aa.example.", 3, 0},
+        {"the most", EIGHT EIGHT, 16, 0},
+        {"more than that", EIGHT EIGHT "e.", 17, ERR_LIMIT},
+    };
+    struct proof_box *p = calloc(1, sizeof *p);
+    for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
+        struct cache *c = cache_of(MIB, 4);
+        uint8_t name[DNS_NAME_MAX];
+        struct box b, sigs;
+        struct arena a;
+        struct cache_entry *e = entry_of(&b, "example.", 6, "soa", 300, CACHE_RANK_AA), got;
+        e->sigs = entry_of(&sigs, "example.", 46, "signature", 300, 0)->set;
+        e->proof = p->sets;
+        e->proof_count = proof_of(p, rows[n].owners);
+        struct cache_key k = {wire_name(name, "no.such.example."), 0, CACHE_NXDOMAIN, 0};
+        uint64_t before = cache_usage(c).bytes;
+        int err = cache_put(c, &k, NOW, e);
+        if (err != rows[n].err || e->proof_count != rows[n].count)
+            fail_msg("%s: %s, %u sets", rows[n].label, err_name(err), e->proof_count);
+        arena_init(&a, 0, 0);
+        if (cache_get(c, &k, NOW, &a, &got) != !err)
+            fail_msg("%s: found or not", rows[n].label);
+        for (unsigned i = 0; !err && i < e->proof_count; i++)
+            if (got.proof_count != e->proof_count || !same_set(&got.proof[i], &p->sets[i]))
+                fail_msg("%s: set %u", rows[n].label, i);
+        if (!err && (!same_set(&got.set, &e->set) || !same_set(&got.sigs, &e->sigs)))
+            fail_msg("%s: the sets before it", rows[n].label);
+        struct proof_walk w = {p->sets, 0};
+        cache_walk(c, dns_name_root, NOW, check_proof, &w);
+        assert_int_equal(w.entries, !err);
+        arena_fini(&a);
+        /* What is replaced is given back with all its octets. */
+        e->proof_count = 0;
+        assert_int_equal(cache_put(c, &k, NOW, e), 0);
+        uint64_t bare = cache_usage(c).bytes - before;
+        if (bare > 192)
+            fail_msg("%s: %llu octets without a proof", rows[n].label, (unsigned long long)bare);
+        assert_int_equal(cache_flush(c, name, 0, false), 1);
+        assert_int_equal(cache_usage(c).bytes, before);
+        cache_free(c);
+    }
+    free(p);
+}
+
+/* An arena with room for the octets and not for the sets: a miss. */
+static void test_proof_no_room(void **state)
+{
+    (void)state;
+    struct cache *c = cache_of(MIB, 4);
+    struct proof_box *p = calloc(1, sizeof *p);
+    struct box b;
+    uint8_t name[DNS_NAME_MAX];
+    struct cache_entry *e = entry_of(&b, "a.", 6, "soa", 300, CACHE_RANK_AA), got;
+    struct cache_key k = {wire_name(name, "a."), 0, CACHE_NXDOMAIN, 0};
+    e->proof = p->sets;
+    e->proof_count = proof_of(p, "b. b. c. c.");
+    assert_int_equal(cache_put(c, &k, NOW, e), 0);
+    unsigned misses = 0;
+    for (size_t room = 64; room <= 1024; room += 32) {
+        struct arena a;
+        arena_init(&a, room, room);
+        if (cache_get(c, &k, NOW, &a, &got))
+            assert_true(got.proof_count == 4 && same_set(&got.proof[3], &p->sets[3]));
+        else
+            misses++;
+        arena_fini(&a);
+    }
+    assert_true(misses > 4);
+    free(p);
     cache_free(c);
 }
 
@@ -240,12 +366,17 @@ static void test_limits(void **state)
     static const struct {
         const char *label;
         unsigned count, size;
+        bool proof; /* the half of it, and all the rest in the set */
         int err;
     } rows[] = {
-        {"256 records", 256, 10, 0},
-        {"257 records", 257, 10, ERR_LIMIT},
-        {"16 KiB", 2, 8190, 0},
-        {"more than 16 KiB", 2, 8191, ERR_LIMIT},
+        {"256 records", 256, 10, false, 0},
+        {"257 records", 257, 10, false, ERR_LIMIT},
+        {"16 KiB", 2, 8190, false, 0},
+        {"more than 16 KiB", 2, 8191, false, ERR_LIMIT},
+        {"256 records to prove it", 256, 10, true, 0},
+        {"257 records to prove it", 257, 10, true, ERR_LIMIT},
+        {"16 KiB with the proof", 1, 8190, true, 0},
+        {"more than 16 KiB with the proof", 1, 8191, true, ERR_LIMIT},
     };
     for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
         uint8_t name[DNS_NAME_MAX];
@@ -258,6 +389,13 @@ static void test_limits(void **state)
         }
         e->set.size = (uint32_t)wcur_len(&w);
         e->set.count = (uint16_t)rows[n].count;
+        struct dns_rrset proof = e->set;
+        if (rows[n].proof) {
+            e->proof = &proof;
+            e->proof_count = 1;
+            if (rows[n].count > 1)
+                e->set.count = 0;
+        }
         struct cache_key k = {wire_name(name, "a."), 16, CACHE_DATA, 0};
         int err = cache_put(c, &k, NOW, e);
         if (err != rows[n].err)
@@ -439,13 +577,19 @@ static void *race_run(void *arg)
             bool good = e.set.count == 1 && e.set.size == 3u + mark;
             for (unsigned i = 2; good && i < e.set.size; i++)
                 good = e.set.rdata[i] == mark;
-            r->torn += !good;
+            for (unsigned i = 0; good && i < e.proof_count; i++)
+                good = e.proof[i].size == e.set.size &&
+                       !memcmp(e.proof[i].rdata, e.set.rdata, e.set.size);
+            r->torn += !good || e.proof_count != mark % 4;
         }
         uint8_t mark = (uint8_t)(x >> 24), rdata[2 + 256];
         put_u16(rdata, (uint16_t)(mark + 1));
         memset(rdata + 2, mark, mark + 1u);
         e = (struct cache_entry){.ttl_stored = 60};
         e.set = (struct dns_rrset){.owner = name, .rdata = rdata, .size = 3u + mark, .count = 1};
+        struct dns_rrset proof[4] = {e.set, e.set, e.set, e.set};
+        e.proof = proof;
+        e.proof_count = mark % 4;
         r->torn += cache_put(r->c, &k, NOW, &e) != 0;
         if (step % 4096 == 0)
             cache_flush(r->c, name, 0, true);
@@ -483,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_rank),      cmocka_unit_test(test_ghost_domain),
         cmocka_unit_test(test_limits),    cmocka_unit_test(test_cut),
         cmocka_unit_test(test_flush),     cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_proof),     cmocka_unit_test(test_proof_no_room),
         cmocka_unit_test(test_probation), cmocka_unit_test(test_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

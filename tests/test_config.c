@@ -108,6 +108,8 @@ static void values_and_defaults(void **state)
     assert_true(config_bool(c, NULL, "resolver.qname-minimisation"));
     assert_int_equal(config_items(c, "listen"), 2);
     const struct config_node *one = config_item(c, "listen", 0), *two = config_item(c, "listen", 1);
+    assert_ptr_equal(config_next(one), two);
+    assert_null(config_next(two));
     assert_int_equal(config_int(c, one, "listen[].port"), 53);
     assert_int_equal(config_int(c, two, "listen[].port"), 5300);
     assert_string_equal(config_text(c, one, "listen[].name"), "a");

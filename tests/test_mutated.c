@@ -1,6 +1,7 @@
 /* A whole server under damaged packets: 100,000 at the UDP listener, 100,000 at the TCP listener
  * and 100,000 as replies from upstream. It must not fall, go on answering between the blocks, and
  * keep within its memory. The damage is repeatable: MUTATED_SEED, printed at the start. */
+/* alone */
 /* folders: base dns net authority resolver config daemon lab */
 #include "base/clock.h"
 #include "base/cursor.h"

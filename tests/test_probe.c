@@ -1,4 +1,5 @@
 /* Before the workers bind with SO_REUSEPORT: a held address is found and its holder named. */
+/* alone */
 /* folders: base dns net */
 #include "base/err.h"
 #include "loopback.h"

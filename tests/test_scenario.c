@@ -7,14 +7,17 @@
  *   hints ADDRESS                        of the root, instead of 192.0.2.1 (a.root.)
  *   server ADDRESS [behaviour...]        dead udp-dead tcp-dead tcp-refused no-edns formerr-edns edns
  *                                        close-idle truncate wrong-id lower no-aa garbage empty flat
+ *                                        cookies badcookie wrong-cookie cookie-rubbish
  *                                        rcode=N delay=MS drop=N upward=NAME
  *   zone NAME                            of the server above; then indented records:
  *     OWNER TTL TYPE RDATA
  *   extra                                indented records put into every additional section
+ *   proof NAME                           indented records put into the authority section of replies about it
  *   ask NAME TYPE [norecurse|refresh]    several questions follow one another
  *   burst N NAME TYPE                    N questions at once, # in the name is the number
  *   wait SECONDS                         time goes by
  *   expect rcode R | answer OWNER TTL TYPE RDATA | answers N | no-answer | authority OWNER TYPE |
+ *          authorities N | additionals N |
  *          additional OWNER TYPE | ede CODE TEXT | queries N | tcp N | counter NAME N |
  *          at-least NAME N | cached yes|no | asked ADDRESS N | asked-most ADDRESS N |
  *          asked-least ADDRESS N | trace TEXT | faster MS | done N | window ADDRESS N
@@ -41,6 +44,7 @@
 #include <cmocka.h>
 
 #define LINES_MAX 64
+#define PROOFS    8
 #define TEXT_MAX  2048
 
 struct story {
@@ -56,6 +60,8 @@ struct story {
     struct stat_block *stats;
     struct fakenet_server *server;
     struct fakenet_zone *zone;
+    struct fakenet_zone *proofs[PROOFS];
+    unsigned proof_count;
     struct resolver_forward forward[4];
     uint8_t forward_zone[4][DNS_NAME_MAX];
     struct addr forward_servers[4][4];
@@ -68,7 +74,7 @@ struct story {
     uint16_t rcode;
     unsigned answers, authorities, additionals, edes;
     int64_t took_ms;
-    char answer[LINES_MAX][TEXT_MAX], authority[8][TEXT_MAX], additional[8][TEXT_MAX],
+    char answer[LINES_MAX][TEXT_MAX], authority[LINES_MAX][TEXT_MAX], additional[8][TEXT_MAX],
         ede[EDNS_EDE_MAX][256];
     char *trace;
     unsigned failures;
@@ -118,7 +124,7 @@ static void on_done(void *arg, const struct resolver_result *res)
     s->from_cache = res->from_cache;
     s->took_ms = res->took_us / 1000;
     s->answers = print_sets(res->answer, res->answer_count, s->answer, LINES_MAX);
-    s->authorities = print_sets(res->authority, res->authority_count, s->authority, 8);
+    s->authorities = print_sets(res->authority, res->authority_count, s->authority, LINES_MAX);
     s->additionals = print_sets(res->additional, res->additional_count, s->additional, 8);
     s->edes = res->ede_count;
     for (unsigned i = 0; i < res->ede_count; i++)
@@ -216,6 +222,7 @@ static void set_option(struct story *s, char *rest)
     } rows[] = {
         {"qname_minimisation", &o->qname_minimisation, NULL, NULL},
         {"case_randomisation", &o->case_randomisation, NULL, NULL},
+        {"cookies", &o->cookies, NULL, NULL},
         {"priming", &o->priming, NULL, NULL},
         {"harden_glue", &o->harden_glue, NULL, NULL},
         {"full_responses", &o->full_responses, NULL, NULL},
@@ -264,13 +271,24 @@ static void add_server(struct story *s, char *rest)
     const struct {
         const char *word;
         bool *flag;
-    } rows[] = {{"dead", &x->dead},         {"udp-dead", &x->udp_dead},
-                {"tcp-dead", &x->tcp_dead}, {"tcp-refused", &x->tcp_refused},
-                {"no-edns", &x->no_edns},   {"formerr-edns", &x->formerr_edns},
-                {"truncate", &x->truncate}, {"wrong-id", &x->wrong_id},
-                {"lower", &x->lower},       {"no-aa", &x->no_aa},
-                {"garbage", &x->garbage},   {"empty", &x->empty},
-                {"flat", &x->flat},         {"close-idle", &x->close_idle}};
+    } rows[] = {{"dead", &x->dead},
+                {"udp-dead", &x->udp_dead},
+                {"tcp-dead", &x->tcp_dead},
+                {"tcp-refused", &x->tcp_refused},
+                {"no-edns", &x->no_edns},
+                {"formerr-edns", &x->formerr_edns},
+                {"truncate", &x->truncate},
+                {"wrong-id", &x->wrong_id},
+                {"lower", &x->lower},
+                {"no-aa", &x->no_aa},
+                {"garbage", &x->garbage},
+                {"empty", &x->empty},
+                {"cookies", &x->cookies},
+                {"badcookie", &x->badcookie},
+                {"wrong-cookie", &x->wrong_cookie},
+                {"cookie-rubbish", &x->cookie_rubbish},
+                {"flat", &x->flat},
+                {"close-idle", &x->close_idle}};
     while ((word = strtok(NULL, " "))) {
         bool known = false;
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -359,6 +377,68 @@ static void add_local(struct story *s, char *rest)
                     : !strcmp(type, "nodata") ? LOCAL_NODATA
                                               : LOCAL_NXDOMAIN;
     }
+}
+
+/* ---- proofs: the servers sign nothing themselves ---- */
+
+static void add_proof(struct story *s, const char *name)
+{
+    if (s->proof_count == PROOFS) {
+        complain(s, "too many proofs");
+        return;
+    }
+    s->zone = s->proofs[s->proof_count++] = calloc(1, sizeof *s->zone);
+    to_name(s, name, s->zone->apex);
+}
+
+static void write_section(struct dns_writer *w, const struct dns_msg *m, uint8_t section,
+                          struct arena *a)
+{
+    struct dns_rrset *sets = NULL;
+    int n = dns_msg_rrsets(m, section, a, &sets);
+    for (int i = 0; i < n; i++)
+        dns_writer_rrset(w, section, &sets[i], sets[i].owner, sets[i].ttl, 0);
+}
+
+static void write_proof(struct dns_writer *w, const struct fakenet_rr *rr)
+{
+    uint8_t rd[4096];
+    put_u16(rd, rr->rdlen);
+    memcpy(rd + 2, rr->rdata, rr->rdlen);
+    struct dns_rrset set = {
+        .rdata = rd, .size = rr->rdlen + 2u, .type = rr->type, .cls = DNS_CLASS_IN, .count = 1};
+    dns_writer_rrset(w, DNS_SECTION_AUTHORITY, &set, rr->owner, rr->ttl, 0);
+}
+
+/* The same reply, with the proof in it. */
+static size_t prove(struct fakenet *n, uint8_t *reply, size_t len)
+{
+    struct story *s = container_of(n, struct story, net);
+    struct dns_writer *w = malloc(sizeof *w);
+    struct dns_msg m;
+    struct arena a;
+    uint8_t *out = malloc(65535);
+    arena_init(&a, 0, 0);
+    const struct fakenet_zone *z = NULL;
+    if (!dns_msg_parse(&m, reply, len, &a, 1024) && m.qname)
+        for (unsigned i = 0; i < s->proof_count; i++)
+            if (dns_name_equal(s->proofs[i]->apex, m.qname))
+                z = s->proofs[i];
+    if (z) {
+        dns_writer_init(w, out, 65535);
+        dns_writer_question(w, m.qname, m.qtype, m.qclass);
+        write_section(w, &m, DNS_SECTION_ANSWER, &a);
+        write_section(w, &m, DNS_SECTION_AUTHORITY, &a);
+        for (unsigned i = 0; i < z->count; i++)
+            write_proof(w, &z->rr[i]);
+        write_section(w, &m, DNS_SECTION_ADDITIONAL, &a);
+        len = dns_writer_finish(w, m.id, m.flags, m.rcode, m.edns.present ? &m.edns : NULL, 0);
+        memcpy(reply, out, len);
+    }
+    arena_fini(&a);
+    free(out);
+    free(w);
+    return len;
 }
 
 /* ---- expectations ---- */
@@ -465,6 +545,10 @@ static void expect(struct story *s, char *rest)
         expect_number(s, "answer records", s->answers, 0);
     } else if (!strcmp(rest, "answers")) {
         expect_number(s, "answer records", s->answers, n);
+    } else if (!strcmp(rest, "authorities")) {
+        expect_number(s, "authority records", s->authorities, n);
+    } else if (!strcmp(rest, "additionals")) {
+        expect_number(s, "additional records", s->additionals, n);
     } else if (!strcmp(rest, "authority")) {
         expect_beside(s, arg, s->authority, s->authorities);
     } else if (!strcmp(rest, "additional")) {
@@ -531,6 +615,8 @@ static void obey(struct story *s, char *line)
         s->zone = fakenet_zone(s->server, name);
     } else if (!strcmp(line, "extra") && s->server)
         s->zone = s->server->extra = calloc(1, sizeof *s->zone);
+    else if (!strcmp(line, "proof"))
+        add_proof(s, rest);
     else if (!strcmp(line, "forward"))
         add_forward(s, rest);
     else if (!strcmp(line, "local"))
@@ -559,6 +645,7 @@ static unsigned play(const char *file, uint64_t *sum)
     char line[4096];
     s->file = file;
     fakenet_init(&s->net);
+    s->net.mutate = prove;
     wheel_init(&s->wheel, s->net.now_us / 1000);
     rng_init_fixed(&s->rng, 7);
     resolver_options_default(&s->o);
@@ -583,6 +670,11 @@ static unsigned play(const char *file, uint64_t *sum)
     resolver_free(s->r);
     stat_free(s->stats);
     fakenet_fini(&s->net);
+    for (unsigned i = 0; i < s->proof_count; i++) {
+        for (unsigned j = 0; j < s->proofs[i]->count; j++)
+            free(s->proofs[i]->rr[j].rdata);
+        free(s->proofs[i]);
+    }
     free(s->trace);
     unsigned failures = s->failures;
     free(s);

@@ -202,6 +202,16 @@ static void facts_expire(void **state)
     servers_look(s, &a, one, 1000 + SERVERS_LAME_MS, &x);
     assert_false(x.lame);
     assert_false(look(s, &a, 1000 + SERVERS_FACT_MS).edns_broken);
+    /* cookies: the last one, until another comes; not while they are broken */
+    servers_note(s, &a, SERVER_COOKIE_BROKEN, NULL, 1000);
+    servers_cookie(s, &a, (const uint8_t *)"12345678", 8, 1000);
+    servers_cookie(s, &a, (const uint8_t *)"abcdefghijkl", 12, 1000);
+    x = look(s, &a, 1000);
+    assert_true(x.cookie_broken);
+    assert_int_equal(x.cookie_len, 12);
+    assert_memory_equal(x.cookie, "abcdefghijkl", 12);
+    assert_false(look(s, &a, 1000 + SERVERS_FACT_MS).cookie_broken);
+    assert_int_equal(look(s, &port, 1000).cookie_len, 0);
     /* the oldest zone makes room */
     servers_note(s, &a, SERVER_LAME, two, 2000);
     servers_note(s, &a, SERVER_LAME, three, 3000);

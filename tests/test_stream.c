@@ -422,6 +422,30 @@ static void limits_close_the_idlest(void **state)
     }
 }
 
+/* The connection that waits for an answer was spoken on first, and stays. */
+static void owed_is_not_idle(void **state)
+{
+    (void)state;
+    struct net_stream_limits l;
+    net_stream_limits_default(&l);
+    l.per_client = 2;
+    struct fixture *f = fixture_open(&l);
+    int owed = dial(f);
+    say(owed, "k1");
+    REACH(f, .connections = 1, .kept = 1);
+    int idle = dial(f);
+    say(idle, "x");
+    expect(f, idle, "idle one", "x");
+    int newest = dial(f);
+    assert_true(loopback_ended(&f->loop, idle));
+    net_reply(&f->kept[0].ticket, f->kept[0].packet, f->kept[0].len);
+    expect(f, owed, "owed one", "k1");
+    close(owed);
+    close(idle);
+    close(newest);
+    fixture_close(f);
+}
+
 /* One address at its limit takes nothing from another. */
 static void limit_is_per_address(void **state)
 {
@@ -561,8 +585,9 @@ int main(void)
         cmocka_unit_test(replies_out_of_order),    cmocka_unit_test(half_close),
         cmocka_unit_test(client_that_never_reads), cmocka_unit_test(timeouts),
         cmocka_unit_test(idle_stops_while_owed),   cmocka_unit_test(limits_close_the_idlest),
-        cmocka_unit_test(limit_is_per_address),    cmocka_unit_test(message_sizes),
-        cmocka_unit_test(reset_by_client),         cmocka_unit_test(stop_and_close),
+        cmocka_unit_test(owed_is_not_idle),        cmocka_unit_test(limit_is_per_address),
+        cmocka_unit_test(message_sizes),           cmocka_unit_test(reset_by_client),
+        cmocka_unit_test(stop_and_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

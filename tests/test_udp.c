@@ -182,7 +182,8 @@ static void reply_later(void **state)
     fixture_close(f);
 }
 
-/* Whether a cmsg of the ticket names this address as the one that was asked. */
+/* Whether a cmsg of the ticket names this address as the one that was asked, and no interface: the
+ * routing table chooses it. */
 static bool ticket_names(struct net_ticket *t, const struct addr *asked)
 {
     _Alignas(struct cmsghdr) uint8_t control[sizeof t->control];
@@ -194,12 +195,12 @@ static bool ticket_names(struct net_ticket *t, const struct addr *asked)
         if (len == 4 && c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof info);
-            return !memcmp(&info.ipi_spec_dst, ip, 4);
+            return !memcmp(&info.ipi_spec_dst, ip, 4) && !info.ipi_ifindex;
         }
         if (len == 16 && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof info);
-            return !memcmp(&info.ipi6_addr, ip, 16);
+            return !memcmp(&info.ipi6_addr, ip, 16) && !info.ipi6_ifindex;
         }
     }
     return false;

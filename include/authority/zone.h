@@ -24,6 +24,8 @@ int zone_load_mem(struct zone **z, const uint8_t *origin, const char *name, cons
 struct part *zone_part(struct zone *z);
 const uint8_t *zone_origin(const struct zone *z);
 uint32_t zone_serial(const struct zone *z);
+/* The same records with the same TTLs, as a reload without a change gives. */
+bool zone_same(const struct zone *a, const struct zone *b);
 /* Records, names and bytes held. */
 struct zone_size {
     uint64_t records, names, bytes;

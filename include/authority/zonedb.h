@@ -33,6 +33,9 @@ struct part *zonedb_part(struct zonedb *db);
  * ours but not loaded. NULL: none (or failed). */
 const struct zone *zonedb_find(const struct zonedb *db, const uint8_t *qname, unsigned listener,
                                bool *failed);
+/* The zone of exactly this origin on these listeners, or (when they were changed) on some of them;
+ * NULL: none, or not loaded. */
+const struct zone *zonedb_get(const struct zonedb *db, const uint8_t *origin, zonedb_listeners on);
 unsigned zonedb_count(const struct zonedb *db);
 /* The i-th zone as added (zone may be NULL); for status and listings. */
 const struct zone *zonedb_at(const struct zonedb *db, unsigned i, const uint8_t **origin,

@@ -60,6 +60,8 @@ const char *config_folder(const struct config *c);
 /* Items of a sequence of maps. */
 unsigned config_items(const struct config *c, const char *path);
 const struct config_node *config_item(const struct config *c, const char *path, unsigned i);
+/* The item after this one, NULL after the last: for lists that may be long. */
+const struct config_node *config_next(const struct config_node *item);
 
 /* Values: `item` NULL and a full path, or an item and the full path with []: config_text(c, it,
  * "listen[].name"). Unwritten keys give their default; a text without default gives NULL, an

@@ -23,6 +23,7 @@ enum edns_option {
 #define EDNS_SIZE_MIN    512
 #define EDNS_FLAG_DO     0x8000
 #define EDNS_EDE_MAX     4
+#define EDNS_COOKIE_MAX  40 /* client 8, server 8 to 32 */
 
 struct edns_subnet {
     uint8_t family; /* 1 or 2; 0: absent */
@@ -51,7 +52,7 @@ struct edns {
     uint8_t ede_count;
     uint16_t keepalive_100ms; /* answers only */
     uint16_t nsid_len;
-    uint8_t cookie[40];
+    uint8_t cookie[EDNS_COOKIE_MAX];
     const uint8_t *nsid_data;
     struct edns_subnet subnet;
     struct edns_ede ede[EDNS_EDE_MAX];

@@ -16,8 +16,9 @@ struct zonefile_rr {
     const uint8_t *rdata; /* flat, checked */
     uint32_t ttl;
     uint16_t type, cls, rdlen;
-    const char *file; /* where the record began */
+    const char *file; /* where the record began; borrowed as well */
     unsigned line;
+    void *reader; /* for zonefile_complain */
 };
 
 struct zonefile_options {
@@ -39,6 +40,9 @@ int zonefile_read(const char *path, const struct zonefile_options *o, zonefile_f
 int zonefile_read_mem(const char *name, const char *text, size_t len,
                       const struct zonefile_options *o, zonefile_fn *fn, void *arg,
                       struct diag_list *diags);
+/* From inside the callback: an error at this record, as those of the reader itself; the callback
+ * returns what this returns. */
+int zonefile_complain(const struct zonefile_rr *rr, const char *what);
 /* "1h30m", "300": seconds, or ERR_SYNTAX, ERR_RANGE. */
 int zonefile_ttl(const char *text, size_t len, uint32_t *ttl);
 

@@ -3,8 +3,10 @@
  * main queue, ghosts), so that one-time names cannot evict steady ones. A hard byte bound over all
  * shards. Delegations (parent NS, glue, DS state) are kept apart from the child's own NS sets by
  * `kind`: the parent's TTL is never extended by the child. Planes (iterated, each forward zone)
- * never mix: the plane is part of the key. Threads: any; a get copies into the caller's arena under
- * the shard's lock. Source: RFC 2181 5.4.1, RFC 2308, RFC 8020. */
+ * never mix: the plane is part of the key. What proves a signed entry lives and dies with it (RFC
+ * 4035 4.5), so that who validates gets from here what the authority would give. Threads: any; a
+ * get copies into the caller's arena under the shard's lock. Source: RFC 2181 5.4.1, RFC 2308, RFC
+ * 4035 4.5, RFC 8020. */
 #ifndef WAYPOST_RESOLVER_CACHE_H
 #define WAYPOST_RESOLVER_CACHE_H
 
@@ -42,12 +44,16 @@ struct cache_key {
     uint8_t plane; /* 0 iterated, 1.. forward zones */
 };
 
+/* A chain of wildcard aliases that ends in an NXDOMAIN with NSEC3 needs fewer. */
+#define CACHE_PROOF_MAX 16
+
 struct cache_entry {
-    struct dns_rrset set;  /* DATA, DELEGATION, GLUE; negative: the SOA set (count may be 0) */
+    /* DATA, DELEGATION, GLUE; negative: the SOA set (count may be 0); FAILURE: a TXT of why */
+    struct dns_rrset set;
     struct dns_rrset sigs; /* RRSIG over set, count 0 when none */
-    const uint8_t
-        *proof; /* opaque here: what else a validating client needs; FAILURE: why, in words */
-    uint32_t proof_len;
+    /* NSEC, NSEC3 and their RRSIG sets: there is nothing, or nothing closer than the wildcard. */
+    const struct dns_rrset *proof;
+    unsigned proof_count;
     uint32_t ttl_left;   /* seconds, at the time of the get */
     uint32_t ttl_stored; /* as stored */
     uint8_t rank;        /* enum cache_rank */
@@ -67,8 +73,9 @@ bool cache_get(struct cache *c, const struct cache_key *k, int64_t now_s, struct
                struct cache_entry *e);
 /* Stores a copy; ttl_stored is the lifetime. An unexpired entry of higher rank is not overwritten
  * (returns ERR_EXISTS); equal or higher replaces, but a DELEGATION in force keeps its expiry when
- * the same NS set comes again (no ghost domains). ERR_LIMIT: larger than 16 KiB with its proof, or
- * more than 256 records, not stored. ERR_NOMEM. */
+ * the same NS set comes again (no ghost domains). ERR_LIMIT: larger than 16 KiB with its
+ * proof, a set of more than 256 records or a proof of more than CACHE_PROOF_MAX sets, not stored:
+ * an entry without its proof would be of no use to those who validate. ERR_NOMEM. */
 int cache_put(struct cache *c, const struct cache_key *k, int64_t now_s,
               const struct cache_entry *e);
 /* Deepest DELEGATION at or above name in the plane; false when none (use the hints). */

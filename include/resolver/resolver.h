@@ -57,7 +57,7 @@ struct resolver_options {
     uint64_t cache_bytes; /* both tiers together */
     uint32_t ttl_min_s, ttl_max_s, ttl_negative_max_s;
     bool full_responses; /* with what the cache knows beside the answer */
-    bool qname_minimisation, case_randomisation, priming, harden_glue, special_zones;
+    bool qname_minimisation, case_randomisation, cookies, priming, harden_glue, special_zones;
     bool use_ipv4, use_ipv6;
     bool ask_loopback,
         ask_private; /* addresses of the lab and of split networks are asked only when allowed */
@@ -122,7 +122,7 @@ struct resolver_result {
     uint16_t rcode;
     const struct dns_rrset *answer; /* in chain order; TTLs left now */
     unsigned answer_count;
-    const struct dns_rrset *authority; /* SOA of negative answers (with RRSIG/NSEC when stored) */
+    const struct dns_rrset *authority; /* SOA of negative answers; proofs: NSEC, NSEC3 */
     unsigned authority_count;
     const struct dns_rrset *additional; /* addresses of what the answer names (full responses) */
     unsigned additional_count;

@@ -35,7 +35,8 @@ enum server_health {
     SERVER_PROBE,   /* dead, but one question may find out */
 };
 
-enum server_fact { SERVER_EDNS_BROKEN, SERVER_CASE_BROKEN, SERVER_LAME };
+enum server_fact { SERVER_EDNS_BROKEN, SERVER_CASE_BROKEN, SERVER_COOKIE_BROKEN, SERVER_LAME };
+#define SERVERS_COOKIE_MAX 32
 
 struct server_info {
     enum server_health health;
@@ -44,7 +45,9 @@ struct server_info {
     uint32_t loss_permille;
     uint32_t window, in_flight;
     uint32_t cost_us; /* what a question to it is expected to cost */
-    bool edns_broken, case_broken, lame;
+    bool edns_broken, case_broken, cookie_broken, lame;
+    uint8_t cookie_len; /* of its last server cookie (RFC 7873), 0: none */
+    uint8_t cookie[SERVERS_COOKIE_MAX];
 };
 
 /* One question in flight, kept by the asker. */
@@ -73,6 +76,9 @@ void servers_drop(struct servers *s, const struct addr *a, struct server_ticket 
 /* zone: for SERVER_LAME, else NULL. */
 void servers_note(struct servers *s, const struct addr *a, enum server_fact fact,
                   const uint8_t *zone, int64_t now_ms);
+/* The server cookie (8 to 32 octets) to show to it from now on. */
+void servers_cookie(struct servers *s, const struct addr *a, const uint8_t *cookie, size_t len,
+                    int64_t now_ms);
 /* At most one per second and server: may a mismatch move a question to TCP? */
 bool servers_mismatch(struct servers *s, const struct addr *a, int64_t now_ms);
 /* Calls fn for every address known, under its shard's lock. */

@@ -150,6 +150,7 @@ www.six.gamma AAAA NOERROR 2001:db8::6105
 www.glueless.gamma A NOERROR 203.0.113.101
 www.lame.gamma A NOERROR 203.0.113.103
 www.dead.gamma A NOERROR 203.0.113.104
+www.looping.gamma A NOERROR 203.0.113.106
 www.child.gamma A NOERROR 203.0.113.102
 plain.alpha DS NOERROR 12345
 nothing.plain.alpha A NXDOMAIN ns1.plain.alpha.

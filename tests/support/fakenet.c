@@ -205,14 +205,26 @@ static size_t compose(struct fakenet_server *s, const struct dns_query *q, bool 
     struct says *x = calloc(1, sizeof *x);
     struct edns e = {.present = q->edns.present, .dnssec_ok = q->edns.dnssec_ok, .size = 1232};
     size_t limit = !udp ? REPLY_MAX : q->edns.present ? q->edns.size : 512;
+    bool bad_cookie = false;
     x->s = s;
     x->out = out;
     x->flags = DNS_FLAG_QR | (q->flags & DNS_FLAG_RD);
+    if (s->cookies && q->edns.cookie_len) {
+        memcpy(e.cookie, q->edns.cookie, 8);
+        memcpy(e.cookie + 8, "fakenets", 8);
+        e.cookie_len = 16;
+        bool shown = q->edns.cookie_len == 16 && !memcmp(q->edns.cookie + 8, "fakenets", 8);
+        s->shown += shown;
+        e.cookie[0] ^= (s->wrong_cookie && udp) || s->cookie_rubbish ? 1 : 0;
+        bad_cookie = s->badcookie && udp && !shown;
+    }
     dns_writer_init(&x->w, out, limit);
     if (e.present)
         dns_writer_reserve(&x->w, edns_size(&e));
     dns_writer_question(&x->w, q->qname, q->qtype, q->qclass);
-    if (s->formerr_edns && e.present) {
+    if (bad_cookie) {
+        x->rcode = DNS_RCODE_BADCOOKIE;
+    } else if (s->formerr_edns && e.present) {
         x->rcode = DNS_RCODE_FORMERR;
         e.present = false;
     } else if (s->truncate && udp) {

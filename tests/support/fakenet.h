@@ -40,7 +40,12 @@ struct fakenet_server {
     bool wrong_id; /* a packet with a wrong id before the true one never comes */
     bool lower;    /* question in lower case: a case mismatch over UDP */
     bool no_aa;
-    bool close_idle; /* a TCP connection kept from before turns out closed */
+    bool cookies;        /* knows RFC 7873 */
+    bool badcookie;      /* and wants its own cookie shown over UDP */
+    bool wrong_cookie;   /* shows another client cookie over UDP */
+    bool cookie_rubbish; /* always */
+    unsigned shown;      /* questions with its cookie */
+    bool close_idle;     /* a TCP connection kept from before turns out closed */
     bool tcp_kept;
     bool garbage;    /* a header, then rubbish */
     bool empty;      /* NOERROR, nothing, not AA */

@@ -74,10 +74,15 @@ void live_start(struct live *l)
 
 void live_stop(struct live *l)
 {
-    char path[160];
     server_stop(l->server);
     pthread_join(l->thread, NULL);
     server_free(l->server);
+    live_remove(l);
+}
+
+void live_remove(struct live *l)
+{
+    char path[160];
     for (unsigned i = 0; i < l->file_count; i++) {
         snprintf(path, sizeof path, "%s/%s", l->dir, l->files[i]);
         unlink(path);

@@ -28,6 +28,8 @@ void live_file(struct live *l, const char *name, const char *fmt, ...)
 void live_start(struct live *l);
 /* Ends the server and removes the files. */
 void live_stop(struct live *l);
+/* Removes the files alone, where no server was started. */
+void live_remove(struct live *l);
 /* A connected socket to 127.0.0.1. type: SOCK_DGRAM or SOCK_STREAM. */
 int live_connect(uint16_t port, int type);
 
