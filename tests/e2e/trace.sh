@@ -125,7 +125,7 @@ look 'hops[-1]["class"] == "answer" and hops[0]["minimised"] and hops[0]["labels
 look 'hops[-1]["tc_to_tcp"] and [a["class"] for a in hops[-1]["attempts"]] == ["truncated", "answer"]' many.test "${cold[@]}"
 look 'len(d["ede"]) == 0 and d["budget"]["ns_addr"] > 0 and any(c["origin"] == "resolved" for h in hops for c in h["considered"])' www.far.test "${cold[@]}"
 look 'd["budget"]["aliases"] == 1 and any(r["entry"] == "delegation" and r["rank"] == "referral" for h in hops for r in h["cache_reads"])' alias.test "${cold[@]}"
-look 'd["rcode"] == "NXDOMAIN"' none.test "${cold[@]}"
+look 'd["rcode"] == "NXDOMAIN" and any(w["entry"] == "nxdomain" and w["type"] == "*" for w in hops[-1]["cache_writes"])' none.test "${cold[@]}"
 for _ in 1 2 3 4; do look 'len(hops[-1]["considered"]) == 2' www.half.test "${cold[@]}"; done
 look 'hops' www.test --server -s "$out/control"
 look 'not hops and any(r["entry"] == "data" and r["result"] == "hit" for r in d["cache_reads"])' www.test --server -s "$out/control"
