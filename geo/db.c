@@ -434,13 +434,38 @@ void geo_db_free(struct geo_db *db)
     free(db);
 }
 
+/* The least depth at which a network around an IPv6 address holds none that is looked up as an IPv4
+ * address: what IPv6 networks say does not hold for those. 0 for addresses that are one of them. */
+static unsigned least_depth(const struct addr *a)
+{
+    static const struct {
+        uint8_t bits, ip[12];
+    } forms[] = {{96, {0}},
+                 {96, {[10] = 0xff, [11] = 0xff}},
+                 {96, {[8] = 0xff, [9] = 0xff}},
+                 {96, {0, 0x64, 0xff, 0x9b}},
+                 {32, {0x20, 0x01}},
+                 {16, {0x20, 0x02}}};
+    unsigned least = 0;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        unsigned same = 0;
+        while (same < forms[i].bits &&
+               !((a->ip[same / 8] ^ forms[i].ip[same / 8]) & 0x80 >> same % 8))
+            same++;
+        least = same < forms[i].bits && same + 1 > least ? same + 1 : least;
+    }
+    return least;
+}
+
 const struct geo_place *geo_db_find(const struct geo_db *db, const struct addr *a, unsigned *depth)
 {
     unsigned shift, bits;
     struct addr known = prefixes_canonical(a, &shift);
     uint32_t value = prefixes_find(db->prefixes, &known, &bits);
-    if (depth)
-        *depth = bits + shift < 128 ? bits + shift : 128;
+    if (depth) {
+        unsigned least = known.family == 6 ? least_depth(&known) : 0;
+        *depth = bits + shift > least ? bits + shift : least;
+    }
     return value == PREFIXES_NONE ? NULL : &db->places.place[value - 1];
 }
 

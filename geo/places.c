@@ -12,7 +12,7 @@ int places_init(struct places *p, uint64_t max_bytes)
     struct rng rng;
     memset(p, 0, sizeof *p);
     p->max_bytes = max_bytes;
-    arena_init(&p->texts, 64 * 1024, 0);
+    arena_init(&p->texts, 4096, 0);
     int err = rng_init(&rng);
     if (err)
         return err;
