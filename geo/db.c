@@ -6,6 +6,7 @@
 
 #include "base/diag.h"
 #include "base/err.h"
+#include "forms_priv.h"
 #include "image_priv.h"
 #include "record_priv.h"
 
@@ -239,21 +240,12 @@ static int on_data(struct load *l, uint64_t at, unsigned bits)
 
 /* ---- the tree ---- */
 
-/* Spaces where a tree has the IPv4 part once more (or other things, which nobody gets to: addresses
- * in there are looked up as the IPv4 address they carry). */
-static bool is_alias(const uint8_t ip[16], unsigned bits)
+/* Where a tree has the IPv4 part once more (or other things, which nobody gets to: addresses in
+ * there are looked up as the IPv4 address they carry). */
+static bool is_alias(const struct load *l, unsigned bits)
 {
-    static const struct {
-        uint8_t bits, ip[12];
-    } rows[] = {
-        {96, {[10] = 0xff, [11] = 0xff}},
-        {96, {[8] = 0xff, [9] = 0xff}},
-        {96, {0, 0x64, 0xff, 0x9b}},
-        {32, {0x20, 0x01}},
-        {16, {0x20, 0x02}},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (bits == rows[i].bits && !memcmp(ip, rows[i].ip, bits / 8))
+    for (unsigned i = 1; i < FORMS; i++)
+        if (bits == forms[i].bits && !memcmp(l->ip, forms[i].ip, bits / 8))
             return true;
     return false;
 }
@@ -294,7 +286,7 @@ static int walk(struct load *l)
         }
         uint64_t record = level->record[level->next];
         *octet |= level->next++ ? bit : 0;
-        if (is_alias(l->ip, depth + 1) || record == l->meta.nodes)
+        if (is_alias(l, depth + 1) || record == l->meta.nodes)
             continue;
         if (record > l->meta.nodes) {
             err = on_data(l, record - l->meta.nodes, depth + 1);
@@ -434,36 +426,13 @@ void geo_db_free(struct geo_db *db)
     free(db);
 }
 
-/* The least depth at which a network around an IPv6 address holds none that is looked up as an IPv4
- * address: what IPv6 networks say does not hold for those. 0 for addresses that are one of them. */
-static unsigned least_depth(const struct addr *a)
-{
-    static const struct {
-        uint8_t bits, ip[12];
-    } forms[] = {{96, {0}},
-                 {96, {[10] = 0xff, [11] = 0xff}},
-                 {96, {[8] = 0xff, [9] = 0xff}},
-                 {96, {0, 0x64, 0xff, 0x9b}},
-                 {32, {0x20, 0x01}},
-                 {16, {0x20, 0x02}}};
-    unsigned least = 0;
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        unsigned same = 0;
-        while (same < forms[i].bits &&
-               !((a->ip[same / 8] ^ forms[i].ip[same / 8]) & 0x80 >> same % 8))
-            same++;
-        least = same < forms[i].bits && same + 1 > least ? same + 1 : least;
-    }
-    return least;
-}
-
 const struct geo_place *geo_db_find(const struct geo_db *db, const struct addr *a, unsigned *depth)
 {
     unsigned shift, bits;
     struct addr known = prefixes_canonical(a, &shift);
     uint32_t value = prefixes_find(db->prefixes, &known, &bits);
     if (depth) {
-        unsigned least = known.family == 6 ? least_depth(&known) : 0;
+        unsigned least = known.family == 6 ? forms_least_depth(known.ip) : 0;
         *depth = bits + shift > least ? bits + shift : least;
     }
     return value == PREFIXES_NONE ? NULL : &db->places.place[value - 1];

@@ -34,12 +34,7 @@ void places_fini(struct places *p)
 size_t places_bytes(const struct places *p)
 {
     return p->texts.used + p->place_cap * sizeof *p->place + p->text_cap * sizeof *p->text +
-           (p->place_slots.cap + p->text_slots.cap) * sizeof(uint32_t);
-}
-
-static uint64_t hash_text(const struct places *p, const char *text, size_t len)
-{
-    return hash_bytes(text, len, p->seed);
+           ((size_t)p->place_slots.cap + p->text_slots.cap) * sizeof(struct places_slot);
 }
 
 static uint64_t hash_place(const struct places *p, const struct geo_place *x)
@@ -92,22 +87,16 @@ static int grow(const struct places *p, void **array, uint32_t *cap, uint32_t co
     return 0;
 }
 
-static void slot_take(struct places_slots *s, uint64_t hash, uint32_t value)
+static void slot_take(struct places_slots *s, struct places_slot slot)
 {
-    uint32_t i = (uint32_t)hash & (s->cap - 1);
-    while (s->at[i])
+    uint32_t i = slot.tag & (s->cap - 1);
+    while (s->at[i].value)
         i = (i + 1) & (s->cap - 1);
-    s->at[i] = value;
-}
-
-static uint64_t hash_of(const struct places *p, const struct places_slots *s, uint32_t index)
-{
-    return s == &p->place_slots ? hash_place(p, &p->place[index])
-                                : hash_text(p, p->text[index], strlen(p->text[index]));
+    s->at[i] = slot;
 }
 
 /* At most half full, so that a probe is short. */
-static int grow_slots(struct places *p, struct places_slots *s, uint32_t count)
+static int grow_slots(const struct places *p, struct places_slots *s, uint32_t count)
 {
     if (count < s->cap / 2)
         return 0;
@@ -117,8 +106,9 @@ static int grow_slots(struct places *p, struct places_slots *s, uint32_t count)
     bigger.at = calloc(bigger.cap, sizeof *bigger.at);
     if (!bigger.at)
         return ERR_NOMEM;
-    for (uint32_t i = 0; i < count; i++)
-        slot_take(&bigger, hash_of(p, s, i), i + 1);
+    for (uint32_t i = 0; i < s->cap; i++)
+        if (s->at[i].value)
+            slot_take(&bigger, s->at[i]);
     free(s->at);
     *s = bigger;
     return 0;
@@ -129,13 +119,13 @@ int places_text(struct places *p, const char *text, size_t len, const char **out
     *out = "";
     if (!len)
         return 0;
-    uint64_t h = hash_text(p, text, len);
-    for (uint32_t i = (uint32_t)h; p->text_slots.cap; i++) {
-        uint32_t found = p->text_slots.at[i & (p->text_slots.cap - 1)];
-        if (!found)
+    uint32_t tag = (uint32_t)hash_bytes(text, len, p->seed);
+    for (uint32_t i = tag; p->text_slots.cap; i++) {
+        struct places_slot found = p->text_slots.at[i & (p->text_slots.cap - 1)];
+        if (!found.value)
             break;
-        const char *have = p->text[found - 1];
-        if (!strncmp(have, text, len) && !have[len]) {
+        const char *have = p->text[found.value - 1];
+        if (found.tag == tag && !strncmp(have, text, len) && !have[len]) {
             *out = have;
             return 0;
         }
@@ -151,7 +141,7 @@ int places_text(struct places *p, const char *text, size_t len, const char **out
         return ERR_NOMEM;
     memcpy(copy, text, len);
     copy[len] = 0;
-    slot_take(&p->text_slots, h, p->text_count + 1);
+    slot_take(&p->text_slots, (struct places_slot){tag, p->text_count + 1});
     p->text[p->text_count++] = copy;
     *out = copy;
     return 0;
@@ -159,13 +149,13 @@ int places_text(struct places *p, const char *text, size_t len, const char **out
 
 int places_put(struct places *p, const struct geo_place *place, uint32_t *index)
 {
-    uint64_t h = hash_place(p, place);
-    for (uint32_t i = (uint32_t)h; p->place_slots.cap; i++) {
-        uint32_t found = p->place_slots.at[i & (p->place_slots.cap - 1)];
-        if (!found)
+    uint32_t tag = (uint32_t)hash_place(p, place);
+    for (uint32_t i = tag; p->place_slots.cap; i++) {
+        struct places_slot found = p->place_slots.at[i & (p->place_slots.cap - 1)];
+        if (!found.value)
             break;
-        if (same_place(&p->place[found - 1], place)) {
-            *index = found - 1;
+        if (found.tag == tag && same_place(&p->place[found.value - 1], place)) {
+            *index = found.value - 1;
             return 0;
         }
     }
@@ -173,7 +163,7 @@ int places_put(struct places *p, const struct geo_place *place, uint32_t *index)
     err = err ? err : grow_slots(p, &p->place_slots, p->place_count);
     if (err)
         return err;
-    slot_take(&p->place_slots, h, p->place_count + 1);
+    slot_take(&p->place_slots, (struct places_slot){tag, p->place_count + 1});
     *index = p->place_count;
     p->place[p->place_count++] = *place;
     return 0;

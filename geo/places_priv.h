@@ -9,7 +9,9 @@
 #include "geo/db.h"
 
 struct places_slots {
-    uint32_t *at; /* 1 + index of an element; 0 is free */
+    struct places_slot {
+        uint32_t tag, value; /* of the hash; 1 + index of an element, 0 is free */
+    } * at;
     uint32_t cap; /* a power of two, or 0 */
 };
 

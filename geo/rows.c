@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "csv_priv.h"
+#include "forms_priv.h"
 #include "image_priv.h"
 #include "record_priv.h"
 
@@ -73,21 +74,9 @@ static bool read_network(struct reading *r, const struct csv_field *f)
         return wrong(r, NULL, "the length is too long, or bits behind it are set");
     if (err)
         return wrong(r, "192.0.2.0/24, 2001:db8::/32", "not a network");
-    if (r->network.family != 6)
-        return true;
-    /* What these would say could never be found: their addresses are looked up as IPv4. */
-    static const struct {
-        uint8_t bits, ip[12];
-    } forms[] = {{96, {0}},
-                 {96, {[10] = 0xff, [11] = 0xff}},
-                 {96, {[8] = 0xff, [9] = 0xff}},
-                 {96, {0, 0x64, 0xff, 0x9b}},
-                 {32, {0x20, 0x01}},
-                 {16, {0x20, 0x02}}};
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
-        if (r->network.bits >= forms[i].bits &&
-            !memcmp(r->network.ip, forms[i].ip, forms[i].bits / 8))
-            return wrong(r, "write the IPv4 network", "addresses in there stand for IPv4 ones");
+    /* What such a row would say could never be found. */
+    if (r->network.family == 6 && forms_have(r->network.ip, r->network.bits))
+        return wrong(r, "write the IPv4 network", "addresses in there stand for IPv4 ones");
     return true;
 }
 

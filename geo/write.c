@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/err.h"
+#include "forms_priv.h"
 #include "rows_priv.h"
 
 #include <errno.h>
@@ -89,21 +90,13 @@ static int tree_put(struct tree *t, unsigned side, const uint8_t *ip, unsigned f
     return 0;
 }
 
+/* 2001::/32 then goes by the address of the Teredo server, as in others' databases: a tree cannot
+ * invert the client's. Our own look-ups never get there. */
 static int tree_put_ipv4(struct tree *t)
 {
-    static const struct {
-        uint8_t bits, ip[16];
-    } rows[] = {
-        {96, {0}},
-        {96, {[10] = 0xff, [11] = 0xff}},
-        {96, {[8] = 0xff, [9] = 0xff}},
-        {96, {0, 0x64, 0xff, 0x9b}},
-        {32, {0x20, 0x01}}, /* by its server's address, as others do; the client's is inverted */
-        {16, {0x20, 0x02}},
-    };
     int err = 0;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows && !err; i++)
-        err = tree_put(t, TREE_IPV6_SIDE, rows[i].ip, 0, rows[i].bits, TREE_IPV4);
+    for (unsigned i = 0; i < FORMS && !err; i++)
+        err = tree_put(t, TREE_IPV6_SIDE, forms[i].ip, 0, forms[i].bits, TREE_IPV4);
     return err;
 }
 
@@ -236,7 +229,7 @@ static void put_degrees(struct out *o, float v)
     char text[32];
     double wide = v;
     uint64_t bits;
-    for (int digits = 1; digits <= 9; digits++) {
+    for (int digits = 6; digits <= 9; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, (double)v);
         wide = strtod(text, NULL);
         if ((float)wide == v)
