@@ -371,6 +371,32 @@ static bool take_major(struct record_reader *r, const struct value *v, struct dr
     return take_meta(r, v, d, 3, &d->meta.major);
 }
 
+/* libmaxminddb loses memory when these hold anything but text, so it does not get to see that. */
+static bool take_texts(struct record_reader *r, const struct value *v, struct draft *d,
+                       unsigned bit, enum value_type type)
+{
+    struct value each;
+    size_t at = v->at;
+    bool twice = d->seen & 1u << bit;
+    d->seen |= 1u << bit;
+    if (twice || v->type != type)
+        return false;
+    for (uint32_t i = 0; i < v->size * (type == VALUE_MAP ? 2 : 1); i++, at = each.next)
+        if (read_through(r, at, &each) || each.type != VALUE_TEXT)
+            return false;
+    return true;
+}
+
+static bool take_languages(struct record_reader *r, const struct value *v, struct draft *d)
+{
+    return take_texts(r, v, d, 4, VALUE_ARRAY);
+}
+
+static bool take_descriptions(struct record_reader *r, const struct value *v, struct draft *d)
+{
+    return take_texts(r, v, d, 5, VALUE_MAP);
+}
+
 static const struct context continent = {
     (const struct row[]){{.key = "code", .take = take_continent}, {.key = NULL}}};
 static const struct context country = {
@@ -416,6 +442,8 @@ static const struct context metadata = {(const struct row[]){
     {.key = "record_size", .take = take_record_bits},
     {.key = "ip_version", .take = take_ip_version},
     {.key = "binary_format_major_version", .take = take_major},
+    {.key = "languages", .take = take_languages},
+    {.key = "description", .take = take_descriptions},
     {.key = NULL},
 }};
 
@@ -593,7 +621,7 @@ int record_metadata(struct record_reader *r, struct record_metadata *m)
     if (err)
         return err;
     if (r->odd)
-        return corrupt(r, r->odd_at, "a number is not one, or there twice");
+        return corrupt(r, r->odd_at, "a value is of a wrong type or there twice");
     *m = d.meta;
     return 0;
 }
