@@ -338,13 +338,13 @@ int rows_read(struct rows *rows, const char *path, struct diag_list *d)
     struct image im;
     struct diag_list said;
     memset(rows, 0, sizeof *rows);
-    int err = places_init(&rows->places, UINT64_MAX);
-    err = err ? err : image_copy(&im, path, ROWS_FILE_BYTES, d);
+    int err = image_copy(&im, path, ROWS_FILE_BYTES, d);
     if (err)
         return err;
     diag_init(&said); /* of its own: whatever the caller has collected, this file is judged alone */
     csv_init(&r.csv, path, (const char *)im.bytes, im.len, &said);
-    err = read_header(&r);
+    err = places_init(&rows->places, UINT64_MAX);
+    err = err ? err : read_header(&r);
     while (!err) {
         int got = csv_next(&r.csv);
         if (!got)
@@ -354,6 +354,8 @@ int rows_read(struct rows *rows, const char *path, struct diag_list *d)
     if (!err)
         sort_rows(rows, path, &said);
     err = !err && said.errors ? ERR_SYNTAX : err;
+    if (err && !said.errors)
+        diag_add(&said, DIAG_ERROR, &(struct diag_at){.file = path}, "%s", err_text(err));
     diag_move(d, &said);
     csv_fini(&r.csv);
     image_close(&im);

@@ -484,7 +484,8 @@ static int write_file(const struct writer *w, const char *path)
     if (f) {
         write_nodes(w, f);
         fwrite(separator, 1, sizeof separator, f);
-        fwrite(w->data.at, 1, w->data.len, f);
+        if (w->data.len)
+            fwrite(w->data.at, 1, w->data.len, f);
         fwrite(w->metadata.at, 1, w->metadata.len, f);
         ok = !fflush(f) && !ferror(f) && !fsync(fileno(f));
         int saved = errno;
