@@ -99,25 +99,24 @@ static int build(int argc, char **argv)
 /* ---- lookup ---- */
 
 struct lookup {
-    const char **paths, **ips;
-    struct geo_db **dbs;
-    unsigned path_count, ip_count;
+    struct source {
+        const char *path;
+        struct geo_db *db;
+    } * sources;
+    const char **ips;
+    unsigned source_count, ip_count;
     bool json, missing; /* missing: an address of which no database says anything */
 };
 
 static int read_words(struct lookup *l, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
-        const char *value = NULL;
         if (!strcmp(argv[i], "-d") || !strcmp(argv[i], "--database")) {
             if (++i == argc)
                 return usage("a file is missing behind -d", GEO_USAGE_LOOKUP);
-            value = argv[i];
+            l->sources[l->source_count++].path = argv[i];
         } else if (!strncmp(argv[i], "--database=", 11)) {
-            value = argv[i] + 11;
-        }
-        if (value) {
-            l->paths[l->path_count++] = value;
+            l->sources[l->source_count++].path = argv[i] + 11;
         } else if (!strcmp(argv[i], "--json")) {
             l->json = true;
         } else if (*argv[i] == '-') {
@@ -132,7 +131,7 @@ static int read_words(struct lookup *l, int argc, char **argv)
             l->ips[l->ip_count++] = argv[i];
         }
     }
-    if (!l->path_count)
+    if (!l->source_count)
         return usage("name a database: -d FILE.mmdb", GEO_USAGE_LOOKUP);
     return l->ip_count ? EXIT_POSITIVE : usage("no address is given", GEO_USAGE_LOOKUP);
 }
@@ -200,17 +199,17 @@ static json_t *look_up(const struct lookup *l, const char *ip, bool *found)
     json_t *results = json_array();
     struct addr a;
     addr_parse(&a, ip, 0); /* read_words has tried it */
-    for (unsigned i = 0; i < l->path_count; i++) {
+    for (unsigned i = 0; i < l->source_count; i++) {
         char network[ADDR_TEXT_MAX];
         unsigned depth;
-        const struct geo_place *p = geo_db_find(l->dbs[i], &a, &depth);
+        const struct geo_place *p = geo_db_find(l->sources[i].db, &a, &depth);
         print_network(&a, depth, network);
         *found = *found || p;
         if (l->json) {
             json_array_append_new(results,
-                                  json_pack("{s:s, s:s, s:s, s:o}", "database", l->paths[i], "type",
-                                            geo_db_info(l->dbs[i]).type, "network", network,
-                                            "place", p ? place_json(p) : json_null()));
+                                  json_pack("{s:s, s:s, s:s, s:o}", "database", l->sources[i].path,
+                                            "type", geo_db_info(l->sources[i].db).type, "network",
+                                            network, "place", p ? place_json(p) : json_null()));
             continue;
         }
         printf("%s  %s", ip, network);
@@ -218,7 +217,7 @@ static json_t *look_up(const struct lookup *l, const char *ip, bool *found)
             print_place(p);
         else
             printf("  unknown");
-        printf(l->path_count > 1 ? "  [%s]\n" : "\n", geo_db_info(l->dbs[i]).type);
+        printf(l->source_count > 1 ? "  [%s]\n" : "\n", geo_db_info(l->sources[i].db).type);
     }
     return results;
 }
@@ -226,8 +225,8 @@ static json_t *look_up(const struct lookup *l, const char *ip, bool *found)
 static int look_up_all(struct lookup *l)
 {
     json_t *doc = json_array();
-    for (unsigned i = 0; i < l->path_count; i++) {
-        int code = load(&l->dbs[i], l->paths[i]);
+    for (unsigned i = 0; i < l->source_count; i++) {
+        int code = load(&l->sources[i].db, l->sources[i].path);
         if (code) {
             json_decref(doc);
             return code;
@@ -249,19 +248,16 @@ static int look_up_all(struct lookup *l)
 static int lookup(int argc, char **argv)
 {
     size_t n = (size_t)argc + 1;
-    struct lookup l = {.paths = calloc(n, sizeof *l.paths),
-                       .ips = calloc(n, sizeof *l.ips),
-                       .dbs = calloc(n, sizeof *l.dbs)};
+    struct lookup l = {.sources = calloc(n, sizeof *l.sources), .ips = calloc(n, sizeof *l.ips)};
     int code = EXIT_CANNOT;
-    if (l.paths && l.ips && l.dbs) {
+    if (l.sources && l.ips) {
         code = read_words(&l, argc, argv);
         code = code ? code : look_up_all(&l);
     }
-    for (unsigned i = 0; i < l.path_count; i++)
-        geo_db_free(l.dbs[i]);
-    free(l.paths);
+    for (unsigned i = 0; i < l.source_count; i++)
+        geo_db_free(l.sources[i].db);
+    free(l.sources);
     free(l.ips);
-    free(l.dbs);
     return code;
 }
 

@@ -527,7 +527,9 @@ static int read_map(struct record_reader *r, const struct context *c, const stru
 
 uint64_t record_steps(size_t len)
 {
-    return 16 * (uint64_t)len + (1u << 20);
+    const uint64_t most = 4ull << 30; /* half a minute */
+    uint64_t steps = 16 * (uint64_t)len + (1u << 20);
+    return steps < most ? steps : most;
 }
 
 static int choose_texts(const struct draft *d, struct places *texts, struct geo_place *place)

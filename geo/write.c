@@ -155,16 +155,24 @@ static int tree_number(struct tree *t)
 
 /* ---- values ---- */
 
+static bool make_room(struct out *o, size_t n)
+{
+    if (o->err || o->len + n <= o->cap)
+        return !o->err;
+    size_t cap = 2 * o->cap + n + 1024;
+    uint8_t *more = realloc(o->at, cap);
+    if (!more) {
+        o->err = ERR_NOMEM;
+        return false;
+    }
+    o->at = more;
+    o->cap = cap;
+    return true;
+}
+
 static void put_bytes(struct out *o, const void *bytes, size_t n)
 {
-    if (o->len + n > o->cap && !o->err) {
-        size_t cap = 2 * o->cap + n + 1024;
-        uint8_t *more = realloc(o->at, cap);
-        o->err = more ? 0 : ERR_NOMEM;
-        o->at = more ? more : o->at;
-        o->cap = more ? cap : o->cap;
-    }
-    if (o->err)
+    if (!n || !make_room(o, n))
         return;
     memcpy(o->at + o->len, bytes, n);
     o->len += n;

@@ -262,96 +262,97 @@ static void wide_records(void **state)
     diag_fini(&d);
 }
 
+static const struct {
+    const char *label, *csv, *want; /* every entry, one line each */
+} mistake_rows[] = {
+    {"empty", "", "f.csv: error: it is empty\n"},
+    {"no network", "country\nDE\n",
+     "f.csv:1: error: the first line has to name the columns, one of which is network\n"},
+    {"a column of another name", "network,land\n",
+     "f.csv:1:9: error: there is no such column: \"land\"\n"},
+    {"a column twice", "network,asn,asn\n",
+     "f.csv:1:13: error: the column is there already: \"asn\"\n"},
+    {"fields", "network,asn\n10.0.0.0/8\n10.0.0.0/8,1,2\n",
+     "f.csv:2:1: error: 1 fields, the header has 2\n"
+     "f.csv:3:14: error: 3 fields, the header has 2\n"},
+    {"network", "network\nx\n10.0.0.1/8\n10.0.0.0/33\n\"\"\n",
+     "f.csv:2:1: error: not a network: \"x\"\n"
+     "f.csv:3:1: error: the length is too long, or bits behind it are set: \"10.0.0.1/8\"\n"
+     "f.csv:4:1: error: the length is too long, or bits behind it are set: \"10.0.0.0/33\"\n"
+     "f.csv:5:1: error: not a network: \"\"\n"},
+    {"IPv4 in disguise",
+     "network\n::1\n::ffff:10.0.0.0/104\n64:ff9b::/96\n2001::/33\n2002:a00::/24\n2001::/31\n",
+     "f.csv:2:1: error: addresses in there stand for IPv4 ones: \"::1\"\n"
+     "f.csv:3:1: error: addresses in there stand for IPv4 ones: \"::ffff:10.0.0.0/104\"\n"
+     "f.csv:4:1: error: addresses in there stand for IPv4 ones: \"64:ff9b::/96\"\n"
+     "f.csv:5:1: error: addresses in there stand for IPv4 ones: \"2001::/33\"\n"
+     "f.csv:6:1: error: addresses in there stand for IPv4 ones: \"2002:a00::/24\"\n"},
+    {"codes",
+     "network,continent,country,subdivision\n"
+     "10.0.0.0/8,XX,,\n10.0.0.0/8,E,,\n10.0.0.0/8,,DEU,\n10.0.0.0/8,,D1,\n"
+     "10.0.0.0/8,,DE,A/B/C/D\n10.0.0.0/8,,DE,ABCD\n10.0.0.0/8,,DE,A/\n10.0.0.0/8,,,A\n",
+     "f.csv:2:12: error: not a continent: \"XX\"\n"
+     "f.csv:3:12: error: not a continent: \"E\"\n"
+     "f.csv:4:13: error: not a country: \"DEU\"\n"
+     "f.csv:5:13: error: not a country: \"D1\"\n"
+     "f.csv:6:16: error: more than three subdivisions: \"A/B/C/D\"\n"
+     "f.csv:7:16: error: not a subdivision: \"ABCD\"\n"
+     "f.csv:8:16: error: not a subdivision: \"A/\"\n"
+     "f.csv:9:14: error: a subdivision without its country: \"A\"\n"},
+    {"numbers", "network,asn\n1.0.0.0/8,4294967296\n2.0.0.0/8,-1\n3.0.0.0/8,1x\n",
+     "f.csv:2:11: error: not the number of an autonomous system: \"4294967296\"\n"
+     "f.csv:3:11: error: not the number of an autonomous system: \"-1\"\n"
+     "f.csv:4:11: error: not the number of an autonomous system: \"1x\"\n"},
+    {"positions",
+     "network,latitude,longitude,radius\n1.0.0.0/8,90.1,0,\n2.0.0.0/8,0,-181,\n"
+     "3.0.0.0/8,nan,0x1,\n4.0.0.0/8,1,,\n5.0.0.0/8,,1,\n6.0.0.0/8,,,5\n7.0.0.0/8,0,0,20039\n"
+     "8.0.0.0/8,1.,1e3,\n9.0.0.0/8,-,1.1.1,\n",
+     "f.csv:2:11: error: not a latitude: \"90.1\"\n"
+     "f.csv:3:13: error: not a longitude: \"-181\"\n"
+     "f.csv:4:11: error: not a latitude: \"nan\"\n"
+     "f.csv:4:15: error: not a longitude: \"0x1\"\n"
+     "f.csv:5:11: error: half a position: \"1\"\n"
+     "f.csv:6:12: error: half a position: \"1\"\n"
+     "f.csv:7:13: error: a radius without a position: \"5\"\n"
+     "f.csv:8:15: error: not a radius: \"20039\"\n"
+     "f.csv:9:14: error: not a longitude: \"1e3\"\n"
+     "f.csv:10:11: error: not a latitude: \"-\"\n"
+     "f.csv:10:13: error: not a longitude: \"1.1.1\"\n"},
+    {"text", "network,city\n1.0.0.0/8,\xff\n2.0.0.0/8,a\tb\n",
+     "f.csv:2:11: error: neither UTF-8 nor free of control characters: \"\xff\"\n"
+     "f.csv:3:11: error: neither UTF-8 nor free of control characters: \"a\tb\"\n"},
+    {"quotes", "network,city\n1.0.0.0/8,\"a\n2.0.0.0/8,\"a\"b\n3.0.0.0/8,\"\"\"\n",
+     "f.csv:2:11: error: the quote is not closed on its line\n"
+     "f.csv:3:14: error: behind a closing quote goes a comma\n"
+     "f.csv:4:11: error: the quote is not closed on its line\n"},
+    {"a network twice",
+     "network,country\n10.0.0.0/8,DE\n11.0.0.0/8,DE\n10.0.0.0/8,FR\n10.0.0.0/8,DE\n10.0.0.0/"
+     "8,\n",
+     "f.csv:4:1: error: 10.0.0.0/8 has other data in line 2\n"
+     "f.csv:6:1: error: 10.0.0.0/8 has other data in line 2\n"},
+    {"too many fields", ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n",
+     "f.csv:1:33: error: too many fields\n"},
+};
+
 static void mistakes(void **state)
 {
     (void)state;
-    static const struct {
-        const char *label, *csv, *want; /* every entry, one line each */
-    } rows[] = {
-        {"empty", "", "f.csv: error: it is empty\n"},
-        {"no network", "country\nDE\n",
-         "f.csv:1: error: the first line has to name the columns, one of which is network\n"},
-        {"a column of another name", "network,land\n",
-         "f.csv:1:9: error: there is no such column: \"land\"\n"},
-        {"a column twice", "network,asn,asn\n",
-         "f.csv:1:13: error: the column is there already: \"asn\"\n"},
-        {"fields", "network,asn\n10.0.0.0/8\n10.0.0.0/8,1,2\n",
-         "f.csv:2:1: error: 1 fields, the header has 2\n"
-         "f.csv:3:14: error: 3 fields, the header has 2\n"},
-        {"network", "network\nx\n10.0.0.1/8\n10.0.0.0/33\n\"\"\n",
-         "f.csv:2:1: error: not a network: \"x\"\n"
-         "f.csv:3:1: error: the length is too long, or bits behind it are set: \"10.0.0.1/8\"\n"
-         "f.csv:4:1: error: the length is too long, or bits behind it are set: \"10.0.0.0/33\"\n"
-         "f.csv:5:1: error: not a network: \"\"\n"},
-        {"IPv4 in disguise",
-         "network\n::1\n::ffff:10.0.0.0/104\n64:ff9b::/96\n2001::/33\n2002:a00::/24\n2001::/31\n",
-         "f.csv:2:1: error: addresses in there stand for IPv4 ones: \"::1\"\n"
-         "f.csv:3:1: error: addresses in there stand for IPv4 ones: \"::ffff:10.0.0.0/104\"\n"
-         "f.csv:4:1: error: addresses in there stand for IPv4 ones: \"64:ff9b::/96\"\n"
-         "f.csv:5:1: error: addresses in there stand for IPv4 ones: \"2001::/33\"\n"
-         "f.csv:6:1: error: addresses in there stand for IPv4 ones: \"2002:a00::/24\"\n"},
-        {"codes",
-         "network,continent,country,subdivision\n"
-         "10.0.0.0/8,XX,,\n10.0.0.0/8,E,,\n10.0.0.0/8,,DEU,\n10.0.0.0/8,,D1,\n"
-         "10.0.0.0/8,,DE,A/B/C/D\n10.0.0.0/8,,DE,ABCD\n10.0.0.0/8,,DE,A/\n10.0.0.0/8,,,A\n",
-         "f.csv:2:12: error: not a continent: \"XX\"\n"
-         "f.csv:3:12: error: not a continent: \"E\"\n"
-         "f.csv:4:13: error: not a country: \"DEU\"\n"
-         "f.csv:5:13: error: not a country: \"D1\"\n"
-         "f.csv:6:16: error: more than three subdivisions: \"A/B/C/D\"\n"
-         "f.csv:7:16: error: not a subdivision: \"ABCD\"\n"
-         "f.csv:8:16: error: not a subdivision: \"A/\"\n"
-         "f.csv:9:14: error: a subdivision without its country: \"A\"\n"},
-        {"numbers", "network,asn\n1.0.0.0/8,4294967296\n2.0.0.0/8,-1\n3.0.0.0/8,1x\n",
-         "f.csv:2:11: error: not the number of an autonomous system: \"4294967296\"\n"
-         "f.csv:3:11: error: not the number of an autonomous system: \"-1\"\n"
-         "f.csv:4:11: error: not the number of an autonomous system: \"1x\"\n"},
-        {"positions",
-         "network,latitude,longitude,radius\n1.0.0.0/8,90.1,0,\n2.0.0.0/8,0,-181,\n"
-         "3.0.0.0/8,nan,0x1,\n4.0.0.0/8,1,,\n5.0.0.0/8,,1,\n6.0.0.0/8,,,5\n7.0.0.0/8,0,0,20039\n"
-         "8.0.0.0/8,1.,1e3,\n9.0.0.0/8,-,1.1.1,\n",
-         "f.csv:2:11: error: not a latitude: \"90.1\"\n"
-         "f.csv:3:13: error: not a longitude: \"-181\"\n"
-         "f.csv:4:11: error: not a latitude: \"nan\"\n"
-         "f.csv:4:15: error: not a longitude: \"0x1\"\n"
-         "f.csv:5:11: error: half a position: \"1\"\n"
-         "f.csv:6:12: error: half a position: \"1\"\n"
-         "f.csv:7:13: error: a radius without a position: \"5\"\n"
-         "f.csv:8:15: error: not a radius: \"20039\"\n"
-         "f.csv:9:14: error: not a longitude: \"1e3\"\n"
-         "f.csv:10:11: error: not a latitude: \"-\"\n"
-         "f.csv:10:13: error: not a longitude: \"1.1.1\"\n"},
-        {"text", "network,city\n1.0.0.0/8,\xff\n2.0.0.0/8,a\tb\n",
-         "f.csv:2:11: error: neither UTF-8 nor free of control characters: \"\xff\"\n"
-         "f.csv:3:11: error: neither UTF-8 nor free of control characters: \"a\tb\"\n"},
-        {"quotes", "network,city\n1.0.0.0/8,\"a\n2.0.0.0/8,\"a\"b\n3.0.0.0/8,\"\"\"\n",
-         "f.csv:2:11: error: the quote is not closed on its line\n"
-         "f.csv:3:14: error: behind a closing quote goes a comma\n"
-         "f.csv:4:11: error: the quote is not closed on its line\n"},
-        {"a network twice",
-         "network,country\n10.0.0.0/8,DE\n11.0.0.0/8,DE\n10.0.0.0/8,FR\n10.0.0.0/8,DE\n10.0.0.0/"
-         "8,\n",
-         "f.csv:4:1: error: 10.0.0.0/8 has other data in line 2\n"
-         "f.csv:6:1: error: 10.0.0.0/8 has other data in line 2\n"},
-        {"too many fields", ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n",
-         "f.csv:1:33: error: too many fields\n"},
-    };
     unlink("f.mmdb");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof mistake_rows / sizeof *mistake_rows; i++) {
         char got[4096] = "";
         struct diag_list d;
         diag_init(&d);
-        write_csv(rows[i].csv, strlen(rows[i].csv));
+        write_csv(mistake_rows[i].csv, strlen(mistake_rows[i].csv));
         int err = geo_write_csv("f.csv", "f.mmdb", NULL, &d);
         for (const struct diag *e = d.first; e; e = e->next) {
             size_t n = strlen(got);
             n += (size_t)diag_format(e, got + n, sizeof got - n - 1);
             strcpy(got + n, "\n");
         }
-        if (strcmp(got, rows[i].want) != 0)
-            fail_msg("%s:\n%sinstead of\n%s", rows[i].label, got, rows[i].want);
+        if (strcmp(got, mistake_rows[i].want) != 0)
+            fail_msg("%s:\n%sinstead of\n%s", mistake_rows[i].label, got, mistake_rows[i].want);
         if (err != (i ? ERR_SYNTAX : ERR_INVALID) || !access("f.mmdb", F_OK))
-            fail_msg("%s: %s", rows[i].label, err_name(err));
+            fail_msg("%s: %s", mistake_rows[i].label, err_name(err));
         diag_fini(&d);
     }
 }

@@ -1,7 +1,12 @@
 /* geo/db.h: a MaxMind database, read once into tables of our own.
- * The file is copied into memory of its own, checked, walked (iteratively, bounded), every distinct
- * record decoded once, and closed: it is not needed afterwards and may be replaced or overwritten
- * at any moment. Threads: load by one; a loaded database is immutable, by any. Owner: the caller.
+ * The file is copied into sealed memory, its metadata checked before anybody else reads them, the
+ * tree walked (iteratively, bounded), every distinct record decoded once, and all closed: the file
+ * is not needed afterwards and may be replaced or overwritten at any moment.
+ * Bounds against hostile files: bytes, nodes and result as below; visits to nodes twice their
+ * number; values looked at 16 per octet of data, at most 2^32; nesting costs nothing.
+ * Known keys of a wrong type, codes that are none, texts with control characters and positions off
+ * the globe count as absent, with one warning for all of them.
+ * Threads: load by one; a loaded database is immutable, by any. Owner: the caller.
  * Source: MaxMind DB file format 2.0; City, Country, ASN, ISP and Enterprise layouts. */
 #ifndef WAYPOST_GEO_DB_H
 #define WAYPOST_GEO_DB_H
@@ -25,7 +30,7 @@ struct geo_place {
     char subdivision[GEO_SUBDIVISIONS_MAX][4]; /* ISO 3166-2 without the country, widest first */
     const char *city;                          /* English name, "" unknown; the database's */
     uint32_t asn;                              /* 0 unknown */
-    const char *organisation;                  /* "" unknown */
+    const char *organisation;                  /* that runs the AS, else the network; "" unknown */
     float latitude, longitude;                 /* degrees; when has_position */
     uint16_t radius_km;                        /* accuracy, 0 unknown */
 };
@@ -35,16 +40,19 @@ struct geo_db_limits {
     uint32_t nodes;                   /* 0: 32 million */
 };
 
-/* ERR_IO and what the file system says; ERR_INVALID: not a database, corrupt, hostile or of a type
- * without places, said in d (with the path); ERR_LIMIT; ERR_NOMEM. *db is untouched on error. */
+/* ERR_INVALID: not a database, corrupt, hostile, or of a type that says of no network where it is
+ * (one without any network is fine); ERR_LIMIT; ERR_NOMEM; ERR_BUSY: it changed while it was read;
+ * ERR_NOT_FILE, ERR_NOT_FOUND, ERR_ACCESS and what else the file system says. All are said in d,
+ * with the path. *db is untouched on error. */
 int geo_db_load(struct geo_db **db, const char *path, const struct geo_db_limits *limits,
                 struct diag_list *d);
 int geo_db_load_mem(struct geo_db **db, const char *name, const void *bytes, size_t len,
                     const struct geo_db_limits *limits, struct diag_list *d);
 void geo_db_free(struct geo_db *db);
 
-/* NULL: the database says nothing. *depth as prefixes_find. IPv4-carrying forms of IPv6 addresses
- * are looked up as that IPv4 address. */
+/* NULL: the database says nothing. *depth (may be NULL): as prefixes_find, in the count of `a`.
+ * IPv6 addresses that carry an IPv4 address are looked up as that (prefixes_canonical); the depth
+ * of any other IPv6 address is at least such that the network around it holds none of those. */
 const struct geo_place *geo_db_find(const struct geo_db *db, const struct addr *a, unsigned *depth);
 /* Values are 1 + the index of a place. */
 const struct prefixes *geo_db_prefixes(const struct geo_db *db);
@@ -58,6 +66,7 @@ struct geo_db_info {
     bool has_country, has_city, has_position, has_asn;
     size_t bytes; /* held in memory */
 };
+/* Texts are the database's, "" when they are not there or not clean. */
 struct geo_db_info geo_db_info(const struct geo_db *db);
 
 #endif
