@@ -379,13 +379,17 @@ static void large_trees(void **state)
     static const struct {
         const char *label;
         bool v4;
-        unsigned slots;
-    } rows[] = {{"IPv4", true, 14}, {"IPv6", false, 14}, {"IPv4, large", true, 18}};
+        unsigned slots, bits; /* parts; length of the network in each */
+    } rows[] = {{"IPv4", true, 14, 22},
+                {"IPv4, large", true, 18, 26},
+                {"IPv6", false, 14, 48},
+                {"IPv6, hosts", false, 12, 128},
+                {"IPv6, across the halves", false, 13, 68}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct prefixes_build *b;
         struct prefixes *t;
         struct rng r;
-        unsigned bits = rows[i].slots + 8;
+        unsigned bits = rows[i].bits;
         assert_int_equal(prefixes_begin(&b), 0);
         rng_init_fixed(&r, i);
         for (unsigned n = 0; n < 1u << rows[i].slots; n++) {
