@@ -118,6 +118,7 @@ static void run_begin(struct writer *w, const struct run *r)
     for (;;) {
         struct level *l = &w->levels[w->open];
         unsigned slot = key_slot(r->key, w->open);
+        assert(slot < SLOTS && l->filled <= slot);
         node_fill(w, l, slot);
         if (w->open == target)
             break;

@@ -6,9 +6,10 @@
  * (an IPv6 answer never depends on an IPv4 network). An IPv6 network inside ::ffff:0:0/96 is the
  * IPv4 network, as such an address is of family 4; a wider one says nothing about IPv4.
  * Shape: nodes of six address bits in one array, values in another, depths derived from where a run
- * of equal values ends; in large trees a table of the first 18 bits before them, so that an IPv4
- * look-up visits at most three nodes. No heap, no lock. A few networks cost some hundred bytes.
- * Threads: build by one, a frozen table by any. */
+ * of equal values ends; in large trees a table of the first 12 or 18 bits before them: then an IPv4
+ * look-up visits four or three nodes at most, an IPv6 look-up as many as its depth takes. No heap,
+ * no lock. A few networks cost some hundred bytes; many, 5 to 8 per maximal network. Threads: build
+ * by one, a frozen table by any. */
 #ifndef WAYPOST_GEO_PREFIXES_H
 #define WAYPOST_GEO_PREFIXES_H
 
@@ -23,11 +24,11 @@ struct prefixes_build;
 
 int prefixes_begin(struct prefixes_build **b); /* ERR_NOMEM */
 void prefixes_abandon(struct prefixes_build *b);
-/* Any order; rising order (address, then wider before narrower) costs the least: 9 bytes per IPv4
- * and 21 per IPv6 network, at most 11 more in another. Bits of p->ip beyond p->bits are not looked
- * at. A value of PREFIXES_NONE is a hole in what lies around and below.
- * ERR_EXISTS: the same network is there with another value (which stays). ERR_NOMEM; ERR_LIMIT:
- * 2^32 networks; ERR_RANGE: bits that the family has not. */
+/* Any order. Rising order (address, then wider before narrower) costs least: 9 bytes per IPv4 and
+ * 21 per IPv6 network; any other up to 12 more. Bits of p->ip beyond p->bits are not looked at. A
+ * value of PREFIXES_NONE is a hole in what lies around and below. ERR_EXISTS: the same network is
+ * there with another value (which stays). ERR_NOMEM; ERR_LIMIT: 2^32 networks; ERR_RANGE: bits that
+ * the family has not. */
 int prefixes_put(struct prefixes_build *b, const struct prefix *p, uint32_t value);
 /* Freezes and frees the build, also on error, where *out is untouched. below (may be NULL, borrowed
  * for this call): its values hold where no network of this build lies, and only there: a network of
