@@ -113,12 +113,12 @@ static void begin_one(void)
     PUT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
 }
 
-static void end_with(uint8_t nodes, uint8_t version, unsigned more)
+static void end_with(unsigned nodes, uint8_t version, unsigned more)
 {
     PUT("\xab\xcd\xefMaxMind.com");
     map(6 + more);
     key("node_count");
-    put((uint8_t[]){0xc1, nodes}, 2);
+    put((uint8_t[]){0xc2, (uint8_t)(nodes >> 8), (uint8_t)nodes}, 3);
     key("record_size");
     PUT("\xa1\x18");
     key("ip_version");
@@ -480,12 +480,37 @@ static void multiplied_tree(void **state)
     diag_fini(&d);
 }
 
+/* Every record holds all that are behind it: 4096 of them are a hundred million values. */
+static void overlapping_records(void **state)
+{
+    (void)state;
+    struct geo_db *db;
+    struct diag_list d;
+    made.len = 0;
+    for (unsigned i = 1; i < 4096; i++)
+        for (unsigned side = 0; side < 2; side++) {
+            unsigned below = 2 * i + side,
+                     record = below < 4096 ? below - 1 : 4095 + 16 + (below - 4096) * 9;
+            put((uint8_t[]){0, (uint8_t)(record >> 8), (uint8_t)record}, 3);
+        }
+    PUT("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    for (unsigned i = 0; i < 16000; i++)
+        PUT("\xe1\x41x"); /* {"x": {"x": ... */
+    both_countries();
+    end_with(4095, 4, 3);
+    languages();
+    assert_int_equal(load_made(&db, &d), ERR_INVALID);
+    assert_non_null(strstr(d.first->text, "beyond all measure"));
+    diag_fini(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(made_records),
         cmocka_unit_test(made_metadata),
         cmocka_unit_test(multiplied_tree),
+        cmocka_unit_test(overlapping_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
