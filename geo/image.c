@@ -22,7 +22,11 @@ static int say(struct diag_list *d, const char *name, int err, const char *what)
 
 static int open_temporary(struct image *im)
 {
-    snprintf(im->path, sizeof im->path, "/tmp/waypost-geo-XXXXXX");
+    const char *folder = secure_getenv("TMPDIR");
+    int n = snprintf(im->path, sizeof im->path, "%s/waypost-geo-XXXXXX",
+                     folder && *folder == '/' ? folder : "/tmp");
+    if (n < 0 || (size_t)n >= sizeof im->path)
+        return ERR_SPACE;
     im->fd = mkostemp(im->path, O_CLOEXEC); /* mode 0600 */
     im->is_file = im->fd >= 0;
     return im->fd < 0 ? err_of_errno(errno) : 0;
@@ -37,7 +41,7 @@ static int open_image(struct image *im, const char *name, struct diag_list *d)
     if (im->fd >= 0)
         close(im->fd);
     int err = open_temporary(im);
-    return err ? say(d, name, err, "there is no room for a copy of it in /tmp") : 0;
+    return err ? say(d, name, err, "it cannot be copied to a temporary file") : 0;
 }
 
 static int write_all(int fd, const uint8_t *bytes, size_t len)

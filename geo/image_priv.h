@@ -1,7 +1,8 @@
 /* geo/image_priv.h: a copy of a file that nobody can change any more, with a path to open it by.
  * A database that is mapped while somebody overwrites or truncates it kills the process (SIGBUS) or
  * shows it what no check has seen. So the bytes go into a sealed memfd; where there is none, or no
- * /proc to open it by, into a temporary file of our own that loses its name. Threads: the owner's.
+ * /proc to open it by, into a temporary file of our own that loses its name (in $TMPDIR, else
+ * /tmp). Threads: the owner's.
  */
 #ifndef WAYPOST_GEO_IMAGE_H
 #define WAYPOST_GEO_IMAGE_H
@@ -15,8 +16,8 @@ struct image {
     const uint8_t *bytes;
     size_t len;
     int fd;
-    char path[64]; /* opens the same bytes again, until image_hide */
-    int is_file;   /* path is a temporary file */
+    char path[256]; /* opens the same bytes again, until image_hide */
+    int is_file;    /* path is a temporary file */
 };
 
 /* ERR_LIMIT: larger than max_bytes; ERR_BUSY: it changed meanwhile; ERR_NOT_FILE; ERR_INVALID: it
