@@ -25,6 +25,7 @@ int exit_of_error(int err)
     case ERR_UNREACHABLE:
     case ERR_LIMIT:
     case ERR_SYSTEM:
+    case ERR_BUSY:
         return EXIT_CANNOT;
     default:
         return EXIT_CONFIG;

@@ -36,6 +36,10 @@ static const struct verb {
     {"", NULL, "trace --last [N|NAME]", "what the running server recorded"},
     {"check", verb_check, "check [FILE]", "look for mistakes in a configuration and its zones"},
     {"zone", verb_zone, "zone check ORIGIN FILE", "look for mistakes in a master file"},
+    {"geo", verb_geo, "geo build FILE.csv -o FILE.mmdb [--description TEXT]",
+     "make a database of places from rows: network,country,city,..."},
+    {"", NULL, "geo lookup -d FILE.mmdb... IP... [--json]", "where databases say addresses are"},
+    {"", NULL, "geo info FILE.mmdb [--json]", "what a database is and holds"},
     {"config", verb_config, "config new | show | explain | schema",
      "write a first file; show, explain options; JSON schema"},
     {"status", verb_status, "status", "what the running server is doing"},
@@ -64,7 +68,8 @@ static int verb_completion(int argc, char **argv)
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         printf("%s%s", i ? " " : "", verbs[i].name);
     fputs("' ;;\n    2\\ lab\\ *) words='up tour list' ;;\n"
-          "    2\\ zone\\ *) words='check' ;;\n    2\\ cache\\ *) words='show flush' ;;\n"
+          "    2\\ zone\\ *) words='check' ;;\n    2\\ geo\\ *) words='build lookup info' ;;\n    "
+          "2\\ cache\\ *) words='show flush' ;;\n"
           "    2\\ config\\ *) words='new show explain schema' ;;\n"
           "    2\\ completion\\ *) words='bash' ;;\n"
           "    3\\ config\\ new) words='resolver authority' ;;\n"
@@ -73,6 +78,7 @@ static int verb_completion(int argc, char **argv)
     for (const struct config_option *o = config_options; o->path; o++)
         printf("%s ", o->path);
     fputs("' ;;\n    *\\ trace\\ *) words='--server --last --json --ndjson -c -s' ;;\n"
+          "    *\\ geo\\ *) words='-d -o --description --json' ;;\n"
           "    *\\ query\\ *) words='+short +dnssec +tcp +norec +cd +noedns --json' ;;\n    esac\n"
           "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
           "complete -o default -F _waypost waypost\n",

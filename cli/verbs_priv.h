@@ -21,6 +21,7 @@ int verb_servers(int argc, char **argv);
 int verb_reload(int argc, char **argv);
 int verb_stop(int argc, char **argv);
 int verb_cache(int argc, char **argv);
+int verb_geo(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 
 #endif
