@@ -216,7 +216,7 @@ static int on_data(struct load *l, uint64_t at, unsigned bits)
         return say(l, err, err_text(err));
     struct offset *row = offset_row(&l->offsets, (uint32_t)(at - DB_SEPARATOR));
     if (!row->value) {
-        uint32_t value;
+        uint32_t value = 0;
         err = decode(l, (uint32_t)(at - DB_SEPARATOR), bits, &value);
         if (err)
             return err;
