@@ -78,20 +78,36 @@ static bool has_address(const struct check *c, const struct zone_node *n, const 
     return !host && above->has_wild;
 }
 
+/* Hosts named by records of this type: each needs an address, and no alias in between (RFC 2181
+ * 10.3). */
+static void check_hosts(struct check *c, const struct zone_node *n, uint16_t type,
+                        const char *alias, const char *homeless)
+{
+    struct dns_rrset hosts, set;
+    if (!zone_node_get(c->z, n, type, 0, &hosts))
+        return;
+    DNS_RR_FOR (rd, &hosts) {
+        const uint8_t *name = dns_rdata_target(type, rd.at, rd.len);
+        if (!name || !*name || !dns_name_is_sub(name, c->z->origin))
+            continue;
+        const struct zone_node *host = zone_find(c->z, name);
+        if (host && zone_node_get(c->z, host, DNS_TYPE_CNAME, 0, &set))
+            say_of(c, DIAG_WARNING, n, type, name, alias);
+        else if (!has_address(c, n, name))
+            say_of(c, DIAG_WARNING, n, type, name, homeless);
+    }
+}
+
 static void check_servers(struct check *c, const struct zone_node *n)
 {
-    struct dns_rrset ns, set;
-    if (!zone_node_get(c->z, n, DNS_TYPE_NS, 0, &ns))
+    check_hosts(c, n, DNS_TYPE_NS, "is a name server and an alias",
+                "is a name server without an address");
+    if (n->cut)
         return;
-    DNS_RR_FOR (rd, &ns) {
-        if (!dns_name_is_sub(rd.at, c->z->origin))
-            continue;
-        const struct zone_node *host = zone_find(c->z, rd.at);
-        if (host && zone_node_get(c->z, host, DNS_TYPE_CNAME, 0, &set)) /* RFC 2181 10.3 */
-            say_of(c, DIAG_WARNING, n, DNS_TYPE_NS, rd.at, "is a name server and an alias");
-        else if (!has_address(c, n, rd.at))
-            say_of(c, DIAG_WARNING, n, DNS_TYPE_NS, rd.at, "is a name server without an address");
-    }
+    check_hosts(c, n, DNS_TYPE_MX, "is a mail server and an alias",
+                "is a mail server without an address");
+    check_hosts(c, n, DNS_TYPE_SRV, "is a service's host and an alias",
+                "is a service's host without an address");
 }
 
 /* What lies below a delegation is the other zone's, but for its servers' addresses. */

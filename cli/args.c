@@ -1,7 +1,9 @@
 #include "args_priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool is_option(const struct arg *row, const char *text, const char **inline_value)
 {
@@ -58,4 +60,10 @@ bool args_read(const char *usage, const struct arg *rows, unsigned words_max, in
         i += used ? used : 1;
     }
     return true;
+}
+
+bool args_colour(void)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(no && *no) && !(term && !strcmp(term, "dumb"));
 }

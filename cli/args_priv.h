@@ -21,4 +21,7 @@ struct words {
 bool args_read(const char *usage, const struct arg *rows, unsigned words_max, int argc, char **argv,
                struct words *words);
 
+/* Whether mistakes are shown in colour: on a terminal, unless NO_COLOR says no. */
+bool args_colour(void);
+
 #endif

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- new ---- */
 
@@ -169,7 +168,7 @@ static int config_show(const char *path, bool json)
     diag_init(&diags);
     int err = path ? config_load(&c, path, &diags)
                    : config_load_mem(&c, "built-in configuration", "", 0, &diags);
-    diag_print(&diags, stderr, isatty(STDERR_FILENO));
+    diag_print(&diags, stderr, args_colour());
     diag_fini(&diags);
     if (err)
         return exit_of_error(err);

@@ -11,7 +11,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 int exit_of_error(int err)
 {
@@ -87,7 +86,7 @@ int verb_zone(int argc, char **argv)
                                (json_int_t)(z ? zone_serial(z) : 0), "records",
                                (json_int_t)size.records, "names", (json_int_t)size.names));
     else
-        diag_print(&diags, stderr, isatty(STDERR_FILENO));
+        diag_print(&diags, stderr, args_colour());
     if (!err && !json)
         printf("%s: serial %u, %llu records, %llu names, %llu bytes\n", w.at[1], zone_serial(z),
                (unsigned long long)size.records, (unsigned long long)size.names,
@@ -136,7 +135,7 @@ int verb_check(int argc, char **argv)
                                (int)listeners, "zones", (int)zones, "zone_errors",
                                (int)zone_errors));
     else
-        diag_print(&diags, stderr, isatty(STDERR_FILENO));
+        diag_print(&diags, stderr, args_colour());
     if (ok && !json)
         printf("%s: ok, %u listeners, %u zones\n", path ? path : "built-in configuration",
                listeners, zones);

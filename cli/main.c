@@ -4,6 +4,7 @@
 #include "verbs_priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -167,9 +168,20 @@ static int after_output(int code)
     return EXIT_CANNOT;
 }
 
+/* Started with a closed standard stream, the next socket would be the log; libuv aborts on it. */
+static void open_streams(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = dup(fd);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    open_streams();
     signal(SIGPIPE, SIG_IGN);
     if (!strcmp(name, "--help") || !strcmp(name, "-h"))
         name = "help";

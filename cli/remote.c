@@ -103,6 +103,7 @@ json_t *remote_call(const char *socket, const char *method, const char *path, lo
     const char *text = json_string_value(json_object_get(doc, "error"));
     if (text) {
         fprintf(stderr, "waypost: %s\n", text);
+        *exit_code = *status == 400 ? EXIT_USAGE : EXIT_CANNOT;
         json_decref(doc);
         doc = NULL;
     }

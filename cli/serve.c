@@ -1,4 +1,5 @@
 /* cli/serve.c: run, lab. */
+#include "args_priv.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/server.h"
@@ -35,7 +36,7 @@ int verb_run(int argc, char **argv)
     err = err ? err
               : server_start(&s, c, &(struct server_place){.config = path, .control = "control"},
                              &diags);
-    diag_print(&diags, stderr, isatty(STDERR_FILENO));
+    diag_print(&diags, stderr, args_colour());
     diag_fini(&diags);
     if (err)
         return err == ERR_SYNTAX || err == ERR_INVALID ? EXIT_CONFIG : EXIT_CANNOT;

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <uv.h>
 
 struct walk {
@@ -93,7 +92,8 @@ static int walk_run(struct walk *w, const struct engine *engine, struct diag_lis
     if (up)
         upstream_close(up);
     uv_close((uv_handle_t *)&w->timer, NULL);
-    uv_run(&w->loop, UV_RUN_DEFAULT);
+    while (uv_run(&w->loop, UV_RUN_DEFAULT)) /* an answer without network left it stopped */
+        continue;
     uv_walk(&w->loop, close_handle, NULL);
     uv_loop_close(&w->loop);
     if (resolver)
@@ -176,7 +176,7 @@ static int trace_cold(const struct trace_args *a, struct walk *w)
                    : config_load_mem(&c, "built-in configuration", "", 0, &diags);
     bool config_bad = err != 0;
     err = err ? err : trace_with(a, w, c, &diags);
-    diag_print(&diags, stderr, isatty(STDERR_FILENO));
+    diag_print(&diags, stderr, args_colour());
     if (err && !diags.errors)
         fprintf(stderr, "waypost trace: %s\n", err_text(err));
     diag_fini(&diags);
@@ -184,9 +184,9 @@ static int trace_cold(const struct trace_args *a, struct walk *w)
     free(w->json);
     if (err)
         return config_bad || err == ERR_INVALID ? EXIT_CONFIG : EXIT_CANNOT;
-    return w->rcode == DNS_RCODE_SERVFAIL ? EXIT_NO_ANSWER
-           : w->rcode || !w->answers      ? EXIT_NEGATIVE
-                                          : EXIT_POSITIVE;
+    return w->rcode == DNS_RCODE_NOERROR && w->answers                       ? EXIT_POSITIVE
+           : w->rcode == DNS_RCODE_NOERROR || w->rcode == DNS_RCODE_NXDOMAIN ? EXIT_NEGATIVE
+                                                                             : EXIT_NO_ANSWER;
 }
 
 /* ---- of a running server ---- */
@@ -202,11 +202,10 @@ static int print_document(const struct trace_args *a, const json_t *doc)
 static int exit_of(const json_t *doc)
 {
     const char *rcode = json_string_value(json_object_get(doc, "rcode"));
-    if (!rcode || !strcmp(rcode, "SERVFAIL"))
+    bool fine = rcode && !strcmp(rcode, "NOERROR");
+    if (!fine && !(rcode && !strcmp(rcode, "NXDOMAIN")))
         return EXIT_NO_ANSWER;
-    return strcmp(rcode, "NOERROR") != 0 || !json_array_size(json_object_get(doc, "answer"))
-               ? EXIT_NEGATIVE
-               : EXIT_POSITIVE;
+    return fine && json_array_size(json_object_get(doc, "answer")) ? EXIT_POSITIVE : EXIT_NEGATIVE;
 }
 
 static int trace_server(const struct trace_args *a)

@@ -323,6 +323,8 @@ static void check_value(const struct config *c, const struct config_option *o,
                 config_complain(c, it, DIAG_ERROR, NULL, diags, "%s: expected a map of keys", path);
         }
     } else if (o->many && n->kind == TREE_SEQ) {
+        if (o->required && !n->child)
+            config_complain(c, n, DIAG_ERROR, o->help, diags, "%s: the list is empty", o->path);
         for (const struct config_node *it = n->child; it; it = it->next)
             check_scalar(c, o, it, diags);
     } else {

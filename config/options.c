@@ -79,6 +79,9 @@ const struct config_option config_options[] = {
     CHOICE("server.log", "info", "error|warning|notice|info|debug",
            "Least important level that is logged."),
     BOOL("server.chaos", "no", "Answer version.bind and id.server in class CH."),
+    TEXT("server.version", "waypost", "Answer to version.bind, when server.chaos allows it."),
+    INT("server.udp-size", "1232", 512, 4096,
+        "Longest answer over UDP, in octets; clients are told so, and turn to TCP."),
     DURATION("server.drain", "2s", 0, 60000, "How long queries in flight may finish at the end."),
 
     ITEMS("listen", "Where queries are taken."),

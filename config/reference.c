@@ -62,10 +62,26 @@ static void schema_value(FILE *out, const struct config_option *o)
     }
 }
 
+static void schema_required(FILE *out, const char *parent)
+{
+    const char *comma = ",\"required\":[";
+    size_t n = strlen(parent);
+    for (const struct config_option *o = config_options; o->path; o++)
+        if (o->required && is_direct_child(o->path, parent)) {
+            fputs(comma, out);
+            comma = ",";
+            schema_text(out, o->path + n + (n > 0));
+        }
+    if (comma[1])
+        return;
+    fputc(']', out);
+}
+
 /* Depth is bounded by the rows themselves. */
 static void schema_map(FILE *out, const char *parent) /* NOLINT(misc-no-recursion) */
 {
-    fputs("{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{", out);
+    fputs(*parent ? "{" : "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",", out);
+    fputs("\"type\":\"object\",\"additionalProperties\":false,\"properties\":{", out);
     const char *comma = "";
     size_t n = strlen(parent);
     for (const struct config_option *o = config_options; o->path; o++) {
@@ -101,7 +117,9 @@ static void schema_map(FILE *out, const char *parent) /* NOLINT(misc-no-recursio
         }
         fputs("]}", out);
     }
-    fputs("}}", out);
+    fputc('}', out);
+    schema_required(out, parent);
+    fputc('}', out);
 }
 
 void config_print_schema(FILE *out)

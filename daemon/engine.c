@@ -4,6 +4,7 @@
 #include "dns/name.h"
 #include "dns/rdata.h"
 #include "dns/type.h"
+#include "resolver/hints.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,7 +49,14 @@ static int take_hints(struct engine *e, const struct config *c, struct diag_list
         config_complain(c, config_node(c, NULL, "resolver.root-hints"), DIAG_ERROR, err_remedy(err),
                         diags, "%s cannot be read: %s", path, err_text(err));
     e->options.hints_text = e->hints;
-    return e->hints ? 0 : err;
+    if (!e->hints)
+        return err;
+    struct hints *h = malloc(sizeof *h);
+    if (h && hints_read(h, e->hints, diags))
+        config_complain(c, config_node(c, NULL, "resolver.root-hints"), DIAG_ERROR, NULL, diags,
+                        "%s is no file of root hints", path);
+    free(h);
+    return 0;
 }
 
 /* NULL when the text is no name (said). */
@@ -76,8 +84,13 @@ static void take_forward(struct engine *e, const struct config *c, struct diag_l
         struct addr *to = ARENA_ARRAY(&e->arena, struct addr, count + 1);
         for (unsigned j = 0; to && j < count; j++)
             addr_parse_port(&to[j], config_text_at(c, item, "resolver.forward[].to", j), 53);
-        f[i] = (struct resolver_forward){take_name(e, c, item, "resolver.forward[].zone", diags),
-                                         to, count};
+        const uint8_t *zone = take_name(e, c, item, "resolver.forward[].zone", diags);
+        f[i] = (struct resolver_forward){zone, to, count};
+        for (unsigned j = 0; zone && j < i; j++)
+            if (f[j].zone && dns_name_equal(f[j].zone, zone))
+                config_complain(c, config_node(c, item, "resolver.forward[].zone"), DIAG_ERROR,
+                                "write all its servers into one list", diags,
+                                "this zone is forwarded already");
     }
     e->options.forward = f;
     e->options.forward_count = f ? n : 0;
@@ -85,18 +98,21 @@ static void take_forward(struct engine *e, const struct config *c, struct diag_l
 
 static unsigned local_addresses(struct engine *e, const struct config *c,
                                 const struct config_node *item, const char *path, uint16_t type,
-                                const uint8_t *name, struct resolver_local *out)
+                                const uint8_t *name, struct resolver_local *out,
+                                struct diag_list *diags)
 {
     unsigned n = config_count(c, item, path);
     for (unsigned i = 0; i < n; i++) {
         struct addr a;
         size_t len;
-        addr_parse(&a, config_text_at(c, item, path, i), 0);
+        const char *text = config_text_at(c, item, path, i);
+        int family = type == DNS_TYPE_A ? 4 : 6;
+        if (addr_parse(&a, text, 0) || a.family != family)
+            config_complain(c, config_node(c, item, path), DIAG_ERROR,
+                            family == 4 ? "IPv6 addresses are written under aaaa"
+                                        : "IPv4 addresses are written under a",
+                            diags, "%s: \"%s\" is not an IPv%d address", path, text, family);
         const uint8_t *ip = addr_bytes(&a, &len);
-        if (type == DNS_TYPE_AAAA) {
-            ip = a.ip;
-            len = 16;
-        }
         out[i] = (struct resolver_local){.name = name,
                                          .type = type,
                                          .action = LOCAL_DATA,
@@ -123,8 +139,9 @@ static void take_local(struct engine *e, const struct config *c, struct diag_lis
         unsigned before = n;
         if (!name)
             continue;
-        n += local_addresses(e, c, item, "resolver.local[].a", DNS_TYPE_A, name, l + n);
-        n += local_addresses(e, c, item, "resolver.local[].aaaa", DNS_TYPE_AAAA, name, l + n);
+        n += local_addresses(e, c, item, "resolver.local[].a", DNS_TYPE_A, name, l + n, diags);
+        n +=
+            local_addresses(e, c, item, "resolver.local[].aaaa", DNS_TYPE_AAAA, name, l + n, diags);
         if (action)
             l[n++] =
                 (struct resolver_local){.name = name,
@@ -140,13 +157,33 @@ static void take_local(struct engine *e, const struct config *c, struct diag_lis
     e->options.local_count = n;
 }
 
-static void take_source(struct engine *e, const struct config *c)
+static void take_source(struct engine *e, const struct config *c, struct diag_list *diags)
 {
     for (unsigned i = 0; i < config_count(c, NULL, "resolver.source"); i++) {
         struct addr a;
-        if (!addr_parse(&a, config_text_at(c, NULL, "resolver.source", i), 0))
+        const char *text = config_text_at(c, NULL, "resolver.source", i);
+        const char *why = addr_parse(&a, text, 0)           ? "the ports are drawn at random"
+                          : e->source[a.family == 6].family ? "one per family is taken"
+                                                            : NULL;
+        if (why)
+            config_complain(c, config_node(c, NULL, "resolver.source"), DIAG_ERROR, why, diags,
+                            "resolver.source: \"%s\" cannot be taken", text);
+        else
             e->source[a.family == 6] = a;
     }
+}
+
+/* Values that are right one by one and wrong together. */
+static void check_together(const struct config *c, const struct resolver_options *o,
+                           struct diag_list *diags)
+{
+    if (!o->use_ipv4 && !o->use_ipv6)
+        config_complain(c, config_node(c, NULL, "resolver.ipv6"), DIAG_ERROR,
+                        "leave one of them on", diags,
+                        "with neither IPv4 nor IPv6 no server can be asked");
+    if (o->ttl_min_s > o->ttl_max_s)
+        config_complain(c, config_node(c, NULL, "resolver.cache.ttl.min"), DIAG_ERROR, NULL, diags,
+                        "the least TTL is above the greatest (%us)", (unsigned)o->ttl_max_s);
 }
 
 int engine_init(struct engine *e, const struct config *c, struct diag_list *diags)
@@ -181,7 +218,8 @@ int engine_init(struct engine *e, const struct config *c, struct diag_list *diag
     int err = take_hints(e, c, diags);
     take_forward(e, c, diags);
     take_local(e, c, diags);
-    take_source(e, c);
+    take_source(e, c, diags);
+    check_together(c, o, diags);
     if (err && diags->errors == errors + 1) /* nothing wrong with the configuration */
         return err;
     return diags->errors > errors ? ERR_INVALID : 0;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define OWN_ARENA_MAX (512u << 10)
-#define OWN_RRS_MAX   64
+#define OWN_RRS_MAX   1024 /* as the resolver reads of a reply */
 
 size_t own_write(const uint8_t *own, size_t own_len, const struct resolver_result *res,
                  const struct dns_query *q, const struct edns *e, size_t limit,
@@ -31,6 +31,8 @@ size_t own_write(const uint8_t *own, size_t own_len, const struct resolver_resul
         whole.answer_count = (unsigned)n + res->answer_count;
         len = resolver_write(&whole, q, e, limit, scratch, buf);
         put_u16(buf + 2, (uint16_t)(get_u16(buf + 2) | (n ? DNS_FLAG_AA : 0)));
+    } else {
+        len = dns_write_error(q, buf, limit, DNS_FLAG_RA, DNS_RCODE_SERVFAIL, e);
     }
     arena_fini(&a);
     return len;

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUTE_UDP_SIZE  1232 /* our own bound on UDP answers: fits every path without fragments */
 #define ROUTE_TCP_SIZE  65535
 #define ROUTE_KEEPALIVE 100 /* idle time offered on TCP, in units of 100 ms (RFC 7828) */
 
@@ -39,7 +38,7 @@ static struct edns answer_edns(struct route *r, const struct dns_query *q,
                                const struct addr *client, enum net_proto proto)
 {
     struct edns e = {
-        .present = q->edns.present, .size = ROUTE_UDP_SIZE, .dnssec_ok = q->edns.dnssec_ok};
+        .present = q->edns.present, .size = r->snap->udp_size, .dnssec_ok = q->edns.dnssec_ok};
     if (!e.present)
         return e;
     if (q->edns.cookie_len) {
@@ -59,13 +58,14 @@ static struct edns answer_edns(struct route *r, const struct dns_query *q,
     return e;
 }
 
-static size_t client_limit(const struct dns_query *q, enum net_proto proto, size_t cap)
+static size_t client_limit(const struct route *r, const struct dns_query *q, enum net_proto proto,
+                           size_t cap)
 {
     size_t limit = ROUTE_TCP_SIZE;
     if (proto == NET_PROTO_UDP)
-        limit = !q->edns.present                ? EDNS_SIZE_MIN
-                : q->edns.size < ROUTE_UDP_SIZE ? q->edns.size
-                                                : ROUTE_UDP_SIZE;
+        limit = !q->edns.present                   ? EDNS_SIZE_MIN
+                : q->edns.size < r->snap->udp_size ? q->edns.size
+                                                   : r->snap->udp_size;
     return limit < cap ? limit : cap;
 }
 
@@ -90,16 +90,16 @@ static enum handler_result answer_error(struct route *r, struct net_query *nq,
         e.ede_count = 1;
     }
     nq->out_len =
-        dns_write_error(q, nq->out, client_limit(q, nq->proto, nq->out_cap), flags, rcode, &e);
+        dns_write_error(q, nq->out, client_limit(r, q, nq->proto, nq->out_cap), flags, rcode, &e);
     count_rcode(r, rcode, false);
     return nq->out_len ? HANDLER_ANSWERED : HANDLER_DROP;
 }
 
 static enum handler_result answer_refused(struct route *r, struct net_query *nq,
-                                          const struct dns_query *q, const char *why)
+                                          const struct dns_query *q, int ede, const char *why)
 {
     stat_inc(r->stats, ROUTE_REFUSED);
-    return answer_error(r, nq, q, DNS_RCODE_REFUSED, 0, DNS_EDE_PROHIBITED, why);
+    return answer_error(r, nq, q, DNS_RCODE_REFUSED, 0, ede, why);
 }
 
 /* version.bind, id.server (RFC 4892): only where the operator allows it. */
@@ -116,7 +116,7 @@ static enum handler_result answer_chaos(struct route *r, struct net_query *nq,
     char asked[DNS_NAME_TEXT_MAX];
     dns_name_print(q->qname, asked);
     for (size_t i = 0; r->snap->chaos && i < sizeof rows / sizeof *rows; i++) {
-        const char *text = rows[i].identity ? r->snap->identity : "waypost";
+        const char *text = rows[i].identity ? r->snap->identity : r->snap->version;
         if (strcasecmp(asked, rows[i].name) != 0 || !*text ||
             (q->qtype != DNS_TYPE_TXT && q->qtype != DNS_TYPE_ANY))
             continue;
@@ -132,7 +132,7 @@ static enum handler_result answer_chaos(struct route *r, struct net_query *nq,
                                 .rdata = rd,
                                 .size = (uint32_t)n + 3};
         struct edns e = answer_edns(r, q, &nq->client, nq->proto);
-        dns_writer_init(&r->writer, nq->out, client_limit(q, nq->proto, nq->out_cap));
+        dns_writer_init(&r->writer, nq->out, client_limit(r, q, nq->proto, nq->out_cap));
         dns_writer_reserve(&r->writer, e.present ? edns_size(&e) : 0);
         dns_writer_question(&r->writer, q->qname, q->qtype, q->qclass);
         dns_writer_rrset(&r->writer, DNS_SECTION_ANSWER, &set, q->qname, 0, 0);
@@ -141,7 +141,7 @@ static enum handler_result answer_chaos(struct route *r, struct net_query *nq,
             DNS_RCODE_NOERROR, &e, 0);
         return HANDLER_ANSWERED;
     }
-    return answer_refused(r, nq, q, "class CH is not served");
+    return answer_refused(r, nq, q, DNS_EDE_NOT_SUPPORTED, "class CH is not served");
 }
 
 /* Cached answers carry a bare OPT as their last record; the client's cookie and NSID are appended
@@ -172,7 +172,7 @@ static bool answer_cached(struct route *r, struct net_query *nq, const struct dn
                           bool *refresh)
 {
     struct answers_key k = cache_key(q);
-    size_t limit = client_limit(q, nq->proto, nq->out_cap);
+    size_t limit = client_limit(r, q, nq->proto, nq->out_cap);
     size_t len = answers_get(r->answers, &k, answers_hash(r->answers, &k), r->now_s, q, nq->out,
                              limit, refresh);
     if (!len)
@@ -202,7 +202,7 @@ static void keep_answer(struct route *r, const struct route_wait *wait,
         return;
     const struct dns_query *q = &wait->query;
     struct edns e = {
-        .present = q->edns.present, .size = ROUTE_UDP_SIZE, .dnssec_ok = q->edns.dnssec_ok};
+        .present = q->edns.present, .size = r->snap->udp_size, .dnssec_ok = q->edns.dnssec_ok};
     struct answers_key k = cache_key(q);
     size_t len = resolver_write(res, q, &e, ANSWERS_MAX_LEN, &r->writer, buf);
     answers_put(r->answers, &k, r->now_s, ttl, buf, len);
@@ -215,7 +215,7 @@ static void reply(struct route_wait *wait, const struct resolver_result *res, ui
     struct route *r = wait->route;
     const struct dns_query *q = &wait->query;
     struct edns e = answer_edns(r, q, &wait->client, wait->proto);
-    size_t limit = client_limit(q, wait->proto, cap);
+    size_t limit = client_limit(r, q, wait->proto, cap);
     size_t len = wait->own_len
                      ? own_write(wait->own, wait->own_len, res, q, &e, limit, &r->writer, buf)
                      : resolver_write(res, q, &e, limit, &r->writer, buf);
@@ -328,21 +328,29 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
                                             struct authority_out *out, bool *routed_on)
 {
     struct edns e = answer_edns(r, q, &nq->client, nq->proto);
+    /* On a listener with both roles the resolver completes what leaves our zones, when it may be
+     * asked. Our part is for the resolver then, so the client's limit is none of it. */
+    bool completes = recursive && q->flags & DNS_FLAG_RD;
+    size_t limit = client_limit(r, q, nq->proto, nq->out_cap);
     struct authority_ask ask = {.db = r->snap->zones,
                                 .query = q,
                                 .listener = nq->listener_id,
                                 .edns = e.present ? &e : NULL,
-                                .limit = client_limit(q, nq->proto, nq->out_cap),
+                                .limit = completes ? nq->out_cap : limit,
                                 .minimal = r->snap->minimal_auth,
                                 .recursion_available = recursive};
     enum authority_result res = authority_respond(&ask, &r->writer, nq->out, out);
-    /* On a listener with both roles the resolver completes what leaves our zones, when it may be
-     * asked. */
-    *routed_on = res == AUTHORITY_NOT_OURS ||
-                 (res == AUTHORITY_LEAVES && recursive && q->flags & DNS_FLAG_RD && !out->tc);
+    *routed_on = res == AUTHORITY_NOT_OURS || (res == AUTHORITY_LEAVES && completes && !out->tc);
     if (*routed_on)
         return HANDLER_DROP;
+    if (out->len > limit || (out->tc && completes)) {
+        ask.limit = limit;
+        authority_respond(&ask, &r->writer, nq->out, out);
+    }
     stat_inc(r->stats, ROUTE_AUTHORITY);
+    if (out->rcode == DNS_RCODE_SERVFAIL)
+        return answer_error(r, nq, q, out->rcode, recursive ? DNS_FLAG_RA : 0, DNS_EDE_NOT_READY,
+                            "the zone could not be loaded");
     count_rcode(r, out->rcode, out->tc);
     nq->out_len = out->len;
     return HANDLER_ANSWERED;
@@ -355,7 +363,7 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
     if (q->qclass == DNS_CLASS_CH)
         return answer_chaos(r, nq, q);
     if (q->qclass != DNS_CLASS_IN && q->qclass != DNS_CLASS_ANY)
-        return answer_refused(r, nq, q, "class is not served");
+        return answer_refused(r, nq, q, DNS_EDE_NOT_SUPPORTED, "class is not served");
     bool recursive = l->roles & ROLE_RESOLVER && net_acl_allows(&l->allow, &nq->client);
     if (l->roles & ROLE_AUTHORITY) {
         bool routed_on;
@@ -368,11 +376,12 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
             return answer_resolved(r, nq, q, &own);
     }
     if (!(l->roles & ROLE_RESOLVER))
-        return answer_refused(r, nq, q, "not one of our zones");
+        return answer_refused(r, nq, q, DNS_EDE_NOT_AUTHORITATIVE, "not one of our zones");
     if (!recursive)
-        return answer_refused(r, nq, q, "recursion is not allowed for this client");
+        return answer_refused(r, nq, q, DNS_EDE_PROHIBITED,
+                              "recursion is not allowed for this client");
     if (q->qtype == DNS_TYPE_AXFR || q->qtype == DNS_TYPE_IXFR || q->qtype == DNS_TYPE_OPT)
-        return answer_refused(r, nq, q, "not a type that can be resolved");
+        return answer_refused(r, nq, q, DNS_EDE_NOT_SUPPORTED, "not a type that can be resolved");
     bool refresh = false;
     if (!answer_cached(r, nq, q, &refresh))
         return answer_resolved(r, nq, q, NULL);

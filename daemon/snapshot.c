@@ -46,8 +46,8 @@ static void take_allow(struct snapshot *s, struct snapshot_listener *l,
             config_complain(c, item, DIAG_ERROR, NULL, diags,
                             "too many networks in the access list");
     }
-    if (n || !(l->roles & ROLE_RESOLVER))
-        return;
+    if (n || config_node(c, from, path) || !(l->roles & ROLE_RESOLVER))
+        return; /* an empty list that was written is one: nobody */
     if (addr_is_any(&l->addr)) {
         config_complain(
             c, config_node(c, item, "listen[].address"), DIAG_ERROR,
@@ -115,15 +115,18 @@ static void take_port(const struct snapshot *s, struct snapshot_listener *l,
         while (is_taken(s, &l->addr));
 }
 
-/* Two sockets with SO_REUSEPORT would share the queries by chance. */
-static void check_twin(const struct snapshot *s, const struct config_node *item,
-                       const struct snapshot_listener *l, struct diag_list *diags)
+/* Two sockets on one address would share its queries; two names could not be told apart. */
+static void check_twin(const struct snapshot *s, const struct snapshot_listener *l,
+                       const struct config_node *item, struct diag_list *diags)
 {
     for (unsigned i = 0; i < s->listener_count; i++) {
         const struct snapshot_listener *o = &s->listeners[i];
         if (addr_equal(&o->addr, &l->addr) && ((o->udp && l->udp) || (o->tcp && l->tcp)))
-            config_complain(s->config, config_node(s->config, item, "listen[].address"), DIAG_ERROR,
-                            NULL, diags, "another listener has this address and port");
+            config_complain(s->config, item, DIAG_ERROR, "give one listener both roles", diags,
+                            "there is a listener on this address and port already");
+        if (*l->name && !strcmp(o->name, l->name))
+            config_complain(s->config, config_node(s->config, item, "listen[].name"), DIAG_ERROR,
+                            NULL, diags, "another listener is named \"%s\"", l->name);
     }
 }
 
@@ -139,21 +142,22 @@ static void take_listener(struct snapshot *s, const struct config_node *item,
     snprintf(l->name, sizeof l->name, "%s", name ? name : "");
     l->roles = take_roles(s->config, item);
     take_protos(s, l, item, diags);
-    check_twin(s, item, l, diags);
     check_length(s->config, item, "listen[].name", sizeof l->name, diags);
     take_allow(s, l, item, diags);
+    check_twin(s, l, item, diags);
     s->listener_count++;
 }
 
-/* Without any listener written: a safe resolver on loopback. */
+/* Without any listener written: a safe resolver on loopback. Machines without IPv6 have no ::1. */
 static void take_default_listeners(struct snapshot *s)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1"};
     for (size_t i = 0; i < (runtime_has_ipv6() ? 2u : 1u); i++) {
         struct snapshot_listener *l = &s->listeners[s->listener_count++];
         addr_parse(&l->addr, addresses[i], 53);
-        l->roles =
-            config_items(s->config, "zones") ? ROLE_AUTHORITY | ROLE_RESOLVER : ROLE_RESOLVER;
+        l->roles = take_roles(s->config, NULL);
+        if (config_items(s->config, "zones")) /* nobody else would serve them */
+            l->roles |= ROLE_AUTHORITY;
         l->udp = l->tcp = true;
         net_acl_add_connected(&l->allow, &l->addr);
     }
@@ -292,6 +296,9 @@ int snapshot_build(struct snapshot **out, struct config *config, const struct sn
     snprintf(s->identity, sizeof s->identity, "%s", identity ? identity : "");
     unsigned errors = diags->errors;
     check_length(config, NULL, "server.identity", sizeof s->identity, diags);
+    check_length(config, NULL, "server.version", sizeof s->version, diags);
+    snprintf(s->version, sizeof s->version, "%s", config_text(config, NULL, "server.version"));
+    s->udp_size = (uint16_t)config_int(config, NULL, "server.udp-size");
     s->chaos = config_bool(config, NULL, "server.chaos");
     s->minimal_auth = !strcmp(config_text(config, NULL, "authority.responses"), "minimal");
     *zone_errors = 0;

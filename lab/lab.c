@@ -127,10 +127,10 @@ static const char *check_reply(const struct exhibit *e, const struct dns_msg *m,
                             answer ? answer : "none");
     bool found = !e->ede_text;
     for (unsigned i = 0; i < m->edns.ede_count && !found; i++)
-        found = !*e->ede_text ||
-                (m->edns.ede[i].text_len && memmem(m->edns.ede[i].text, m->edns.ede[i].text_len,
-                                                   e->ede_text, strlen(e->ede_text)));
-    return found ? NULL : arena_printf(a, "no extended error \"%s\"", e->ede_text);
+        found =
+            m->edns.ede[i].code == e->ede_code && m->edns.ede[i].text_len &&
+            memmem(m->edns.ede[i].text, m->edns.ede[i].text_len, e->ede_text, strlen(e->ede_text));
+    return found ? NULL : arena_printf(a, "no extended error %d \"%s\"", e->ede_code, e->ede_text);
 }
 
 static void show_exhibit(struct tour *t, unsigned n, const struct exhibit *e, const char *note)

@@ -19,6 +19,8 @@
 #define POISON_TTL  86400
 #define VICTIM      "victim.shop.test."
 #define VICTIM_ZONE "shop.test."
+#define POISON_CUT  "deep.poison.test."
+#define POISON_NS   "ns.hosting.example."
 
 struct misfit;
 
@@ -175,6 +177,24 @@ static void add_record(struct dns_writer *w, enum dns_section section, const cha
     dns_writer_rrset(w, section, &set, name, POISON_TTL, 0);
 }
 
+/* A true delegation, with a false address for a name server of another TLD. */
+static enum handler_result refers_falsely(struct misfit *m, struct net_query *nq,
+                                          const struct dns_query *q)
+{
+    static const uint8_t evil[4] = {192, 0, 2, 66};
+    struct dns_writer *w = &m->all->writer;
+    struct edns e = {.present = q->edns.present, .size = 1232};
+    uint8_t ns[DNS_NAME_MAX];
+    int n = dns_name_parse(ns, POISON_NS, strlen(POISON_NS), NULL);
+    dns_writer_init(w, nq->out, nq->out_cap);
+    dns_writer_reserve(w, e.present ? edns_size(&e) : 0);
+    dns_writer_question(w, q->qname, q->qtype, q->qclass);
+    add_record(w, DNS_SECTION_AUTHORITY, POISON_CUT, DNS_TYPE_NS, ns, (size_t)n);
+    add_record(w, DNS_SECTION_ADDITIONAL, POISON_NS, DNS_TYPE_A, evil, 4);
+    nq->out_len = dns_writer_finish(w, q->id, DNS_FLAG_QR, DNS_RCODE_NOERROR, &e, 0);
+    return HANDLER_ANSWERED;
+}
+
 /* A true answer, and beside it records of a zone that is not its own. */
 static enum handler_result poisons(struct misfit *m, struct net_query *nq,
                                    const struct dns_query *q)
@@ -186,6 +206,9 @@ static enum handler_result poisons(struct misfit *m, struct net_query *nq,
     struct addr www;
     char asked[DNS_NAME_TEXT_MAX];
     dns_name_print(q->qname, asked);
+    if (dns_name_parse(ns, POISON_CUT, strlen(POISON_CUT), NULL) > 0 &&
+        dns_name_is_sub(q->qname, ns))
+        return refers_falsely(m, nq, q);
     if (q->qtype != DNS_TYPE_A || strncasecmp(asked, "www.", 4) != 0)
         return honest(m, nq, q);
     addr_parse(&www, m->manner->www, 0);

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define SET_MAX 64 /* of an NS set */
+
 void cut_begin(struct iter *it, const uint8_t *zone, const char *source, uint8_t plane)
 {
     unsigned serial = it->cut.serial;
@@ -38,6 +40,23 @@ bool cut_add_ns(struct iter *it, const uint8_t *name)
         return false;
     c->ns[c->ns_count++] = (struct cut_ns){.name = name};
     return true;
+}
+
+/* Which ones is drawn anew for each walk: a set whose first servers are dead is not dead. */
+void cut_add_servers(struct iter *it, const struct dns_rrset *ns)
+{
+    const uint8_t *names[SET_MAX];
+    unsigned n = 0, max = it->walk->w->r->o.limits.ns_sample;
+    DNS_RR_FOR (rd, ns)
+        if (n < SET_MAX)
+            names[n++] = rd.at;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned pick = n > max ? i + rng_below(it->walk->w->rng, n - i) : i;
+        const uint8_t *name = names[pick];
+        names[pick] = names[i];
+        if (!cut_add_ns(it, name))
+            return;
+    }
 }
 
 static bool may_ask(const struct resolver_options *o, const struct addr *a)
@@ -176,8 +195,7 @@ static bool from_cache(struct iter *it, const uint8_t *name, uint8_t plane)
         trace_add(&it->walk->trace, TRACE_PROBE, it->id, walk_us(it->walk), "delegation",
                   e.set.owner, (unsigned)DNS_TYPE_NS, "hit", (unsigned)e.ttl_left,
                   store_rank(CACHE_DELEGATION, e.rank));
-        DNS_RR_FOR (rd, &e.set)
-            cut_add_ns(it, rd.at);
+        cut_add_servers(it, &e.set);
         for (unsigned i = 0; i < it->cut.ns_count; i++) {
             known_addresses(it, &it->cut.ns[i], DNS_TYPE_A);
             known_addresses(it, &it->cut.ns[i], DNS_TYPE_AAAA);

@@ -276,6 +276,8 @@ void nap_wake(struct resolver_worker *w, const struct addr *server);
 void cut_find(struct iter *it, const uint8_t *name);
 void cut_begin(struct iter *it, const uint8_t *zone, const char *source, uint8_t plane);
 bool cut_add_ns(struct iter *it, const uint8_t *name);
+/* A sample of at most ns_sample when there are more. */
+void cut_add_servers(struct iter *it, const struct dns_rrset *ns);
 void cut_add_addr(struct iter *it, const uint8_t *ns, const uint8_t *bytes, size_t len,
                   const char *origin);
 void cut_add_set(struct iter *it, const uint8_t *ns, const struct dns_rrset *set,

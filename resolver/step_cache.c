@@ -89,8 +89,12 @@ static enum iter_next give_failure(struct iter *it, const struct cache_entry *e)
 {
     stat_inc(it->walk->w->stats, STAT_FAILURES_CACHED);
     it->from_memory = true;
-    if (!it->parent && e->ede != 0xffff)
-        walk_ede(it->walk, e->ede, "remembered");
+    if (!it->parent && e->ede != 0xffff) {
+        char why[96];
+        snprintf(why, sizeof why, "%.*s", e->set.count ? e->set.rdata[2] : 0,
+                 e->set.count ? (const char *)e->set.rdata + 3 : "");
+        walk_ede(it->walk, e->ede, why);
+    }
     return iter_fail(it, DNS_EDE_CACHED_ERROR, "failed a moment ago");
 }
 

@@ -185,7 +185,7 @@ enum iter_next step_lame(struct iter *it)
     return iter_goto(it, ITER_SELECT);
 }
 
-/* At most ns_set records are looked at, ns_sample of them are used. */
+/* At most ns_set records are looked at. */
 static void take_servers(struct iter *it, struct dns_rrset *ns)
 {
     const struct resolver_limits *l = &it->walk->w->r->o.limits;
@@ -198,10 +198,10 @@ static void take_servers(struct iter *it, struct dns_rrset *ns)
             break;
         n++;
         size += 2u + rd.len;
-        cut_add_ns(it, rd.at);
     }
     ns->count = (uint16_t)n;
     ns->size = size;
+    cut_add_servers(it, ns);
 }
 
 /* Addresses beside a referral: only of its own name servers, and only of names that the zone asked

@@ -7,6 +7,7 @@
 
 #define FAILURE_MIN_S    5
 #define FAILURE_MAX_S    300
+#define WHY_MAX          90    /* octets of a remembered reason */
 #define DELEGATION_MAX_S 86400 /* ghost domains: a parent is asked again once a day */
 
 uint8_t store_plane(const struct iter *it, const uint8_t *name)
@@ -158,5 +159,19 @@ void store_failure(struct iter *it)
     e.ttl_stored = e.ttl_left = 2 * interval;
     e.rcode = DNS_RCODE_SERVFAIL;
     e.ede = it->fail ? it->fail_code : it->walk->ede_count ? it->walk->ede[0].code : 0xffff;
+    const struct edns_ede *said = it->walk->ede_count ? &it->walk->ede[0] : NULL;
+    uint8_t why[3 + WHY_MAX]; /* one character-string */
+    size_t len = it->fail ? strlen(it->fail) : said ? said->text_len : 0;
+    len = len > WHY_MAX ? WHY_MAX : len;
+    put_u16(why, (uint16_t)(len + 1));
+    why[2] = (uint8_t)len;
+    if (len)
+        memcpy(why + 3, it->fail ? it->fail : said->text, len);
+    e.set = (struct dns_rrset){.owner = it->qname,
+                               .rdata = why,
+                               .size = (uint32_t)len + 3,
+                               .type = DNS_TYPE_TXT,
+                               .cls = DNS_CLASS_IN,
+                               .count = 1};
     put(it, CACHE_FAILURE, it->qname, it->qtype, &e);
 }

@@ -195,7 +195,7 @@ static void print_field(FILE *o, const struct trace_field *f)
     else if (f->type == 'u')
         fprintf(o, "%" PRIu32, f->number);
     else if (f->type == 't')
-        fprintf(o, "\"%s\"", dns_type_print((uint16_t)f->number, text));
+        fprintf(o, "\"%s\"", f->number ? dns_type_print((uint16_t)f->number, text) : "*");
     else if (f->type == 'n')
         print_name(o, f->bytes);
     else if (f->type == 'a')

@@ -64,6 +64,7 @@ static const struct {
     {"the unit that is missing", "server: { drain: 5 }\n", "the unit is missing: 5s"},
     {"tag", "server: { workers: !!int 1 }\n", "anchors and tags are not taken"},
     {"alias", "server: *a\n", "aliases are not taken"},
+    {"empty list", "resolver: { forward: [ { zone: a, to: [] } ] }\n", "the list is empty"},
     {"merge key", "server:\n  <<: {}\n", "merge keys are not taken"},
     {"prefix bits", "resolver: { allow: [10.0.0.1/8] }\n", "without bits beyond its length"},
     {"not a map", "- a\n- b\n", "must be a map of keys"},

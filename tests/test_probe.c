@@ -14,14 +14,39 @@
 
 #include <cmocka.h>
 
+struct row {
+    const char *label, *hold, *probe;
+    enum net_proto held, asked;
+    int want;
+};
+
+/* NULL: as it must be. */
+static const char *try_row(const struct row *r)
+{
+    uint16_t port = 0;
+    int type = r->held == NET_PROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
+    int fd = loopback_bind(r->hold, type, &port);
+    char holder[128] = "before", pid[32];
+    struct addr a;
+    snprintf(pid, sizeof pid, "(pid %ld)", (long)getpid());
+    addr_parse(&a, r->probe, port);
+    int err = net_probe_bind(&a, r->asked, holder, sizeof holder);
+    bool named = strstr(holder, pid) && strncmp(holder, "? ", 2) != 0;
+    int again = net_probe_bind(&a, r->asked, NULL, 0);
+    close(fd);
+    if (err != r->want || again != r->want)
+        return err_name(err);
+    if (err ? !named : *holder != 0)
+        return "the holder's name";
+    if (net_probe_bind(&a, r->asked, holder, sizeof holder) || *holder)
+        return "still held after it was closed";
+    return NULL;
+}
+
 static void held_addresses(void **state)
 {
     (void)state;
-    static const struct {
-        const char *label, *hold, *probe;
-        enum net_proto held, asked;
-        int want;
-    } rows[] = {
+    static const struct row rows[] = {
         {"udp", "127.0.0.1", "127.0.0.1", NET_PROTO_UDP, NET_PROTO_UDP, ERR_IN_USE},
         {"tcp", "127.0.0.1", "127.0.0.1", NET_PROTO_TCP, NET_PROTO_TCP, ERR_IN_USE},
         {"udp, IPv6", "::1", "::1", NET_PROTO_UDP, NET_PROTO_UDP, ERR_IN_USE},
@@ -34,25 +59,14 @@ static void held_addresses(void **state)
         {"tcp, another address", "127.0.0.1", "127.0.0.2", NET_PROTO_TCP, NET_PROTO_TCP, 0},
         {"tcp beside udp", "127.0.0.1", "127.0.0.1", NET_PROTO_UDP, NET_PROTO_TCP, 0},
     };
-    char pid[32];
-    snprintf(pid, sizeof pid, "(pid %ld)", (long)getpid());
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        uint16_t port = 0;
-        int type = rows[i].held == NET_PROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
-        int fd = loopback_bind(rows[i].hold, type, &port);
-        char holder[128] = "before";
-        struct addr a;
-        addr_parse(&a, rows[i].probe, port);
-        int err = net_probe_bind(&a, rows[i].asked, holder, sizeof holder);
-        if (err != rows[i].want)
-            fail_msg("%s: %s", rows[i].label, err_name(err));
-        if (err ? !strstr(holder, pid) || !strncmp(holder, "? ", 2) : *holder != 0)
-            fail_msg("%s: holder \"%s\"", rows[i].label, holder);
-        assert_int_equal(net_probe_bind(&a, rows[i].asked, NULL, 0), rows[i].want);
-        close(fd);
-        err = net_probe_bind(&a, rows[i].asked, holder, sizeof holder);
-        if (err || *holder)
-            fail_msg("%s: still held after it was closed", rows[i].label);
+        /* Another process may hold the port that we were given, at the other address or for the
+         * other protocol; not five times. */
+        const char *wrong = "";
+        for (unsigned n = 0; n < 5 && wrong; n++)
+            wrong = try_row(&rows[i]);
+        if (wrong)
+            fail_msg("%s: %s", rows[i].label, wrong);
     }
 }
 

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#define LABEL "0123456789012345678901234567890123456789012345678901234567890"
 static const char zone_text[] =
     "$TTL 300\n"
     "@ SOA ns1 h 7 1 1 1 60\n"
@@ -33,6 +34,7 @@ static const char zone_text[] =
     "child NS ns.child\nchild NS ns1\nchild DS 1 8 3 00\nns.child A 192.0.2.53\n"
     "old DNAME other.\n"
     "srv SRV 0 0 80 www\n"
+    "stretch DNAME " LABEL "." LABEL "." LABEL ".other.\n"
     "*.wns NS ns1\nkey CNAME www\nkey KEY \\# 4 00000305\n"
     "loop2 CNAME loop3\nloop3 CNAME loop2\n*.lw CNAME x.lw\ngrow DNAME x.grow\n"
     "again DNAME t\nx.t CNAME y.again\ny.t A 192.0.2.84\n"
@@ -143,6 +145,14 @@ static const struct {
      "srv.example. SRV 0 0 80 www.example.|", "example. NS ns1.example.|",
      "www.example. A 192.0.2.80|ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|",
      AUTHORITY_DONE},
+    {"DNAME, the new name just fits", LABEL ".stretch.example.", "CNAME", DNS_FLAG_AA, "NOERROR",
+     "stretch.example. DNAME " LABEL "." LABEL "." LABEL ".other.|" LABEL
+     ".stretch.example. CNAME " LABEL "." LABEL "." LABEL "." LABEL ".other.|",
+     "example. NS ns1.example.|", "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|",
+     AUTHORITY_DONE},
+    {"DNAME, the new name is too long (RFC 6672 2.2)", LABEL ".x.stretch.example.", "A",
+     DNS_FLAG_AA, "YXDOMAIN", "stretch.example. DNAME " LABEL "." LABEL "." LABEL ".other.|", "",
+     "", AUTHORITY_DONE},
     {"KEY beside an alias", "key.example.", "KEY", DNS_FLAG_AA, "NOERROR",
      "key.example. KEY \\# 4 00000305|", "example. NS ns1.example.|",
      "ns1.example. A 192.0.2.1|ns1.example. AAAA 2001:db8::1|", AUTHORITY_DONE},
@@ -459,6 +469,16 @@ static const struct {
      "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n@ 1 DNAME x.y.\n@ 1 NSEC3PARAM 1 0 0 -\n"
      "47F20A0000000000000000000000000A 1 NSEC3 1 0 0 - 47F20A0000000000000000000000000A A\n",
      "no NSEC3 records that fit", false},
+    {"MX and SRV without address",
+     "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n@ 1 MX 1 m\n@ 1 MX 1 .\n@ 1 MX 1 x.y.\n",
+     "t:3: warning: m.example. is a mail server without an address", false},
+    {"SRV to an alias",
+     "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n_s._tcp 1 SRV 1 1 1 m\nm 1 CNAME x.y.\n",
+     "t:3: warning: m.example. is a service's host and an alias", false},
+    {"MX and SRV with address, or elsewhere",
+     "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n@ 1 MX 1 m\nm 1 AAAA ::1\n_s._tcp 1 SRV 0 0 0 .\n"
+     "x 1 MX 1 y.z.\n",
+     NULL, false},
     {"wildcard with NS", "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\n*.c 1 NS a.b.\n",
      "t:3: warning: *.c.example. is a wildcard: it cannot delegate", false},
     {"DS without NS", "@ 1 SOA a b 1 1 1 1 1\n@ 1 NS a.b.\nc 1 DS 1 8 3 00\n",

@@ -10,12 +10,16 @@
 #include "lab/client.h"
 #include "live.h"
 
+#include "base/cursor.h"
+
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -33,6 +37,7 @@ static const char conf[] =
     "  - { name: ., file: root.zone, on: [world] }\n"
     "  - { name: world, file: world.zone, on: [world] }\n"
     "  - { name: sub.own.test, file: sub.zone, on: [world] }\n"
+    "  - { name: wide.own.test, file: wide.zone, on: [world] }\n"
     "resolver:\n"
     "  allow: [127.0.0.0/8]\n"
     "  root-hints: hints.zone\n"
@@ -73,6 +78,8 @@ static const struct {
      true, false, "NOERROR", "www.sub.own.test. A 192.0.2.90|", ""},
     {"again, from the cache", "127.0.0.1", "www.sub.own.test", "A", true, false, "NOERROR",
      "www.sub.own.test. A 192.0.2.90|", ""},
+    {"referral longer than what the client takes", "127.0.0.1", "www.wide.own.test", "A", true,
+     false, "NOERROR", "www.wide.own.test. A 192.0.2.91|", ""},
     {"no such name below", "127.0.0.1", "x.sub.own.test", "A", true, false, "NXDOMAIN", "",
      "sub.own.test. SOA|"},
     {"referral after an alias of ours", "127.0.0.1", "down.own.test", "A", true, true, "NOERROR",
@@ -131,7 +138,11 @@ static void completed(void **state)
               "$ORIGIN own.test.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.1\nout CNAME www.world.\ntwo CNAME out2\nout2 CNAME alias.world.\n"
               "gone CNAME gone.world.\nmoved DNAME world.\nsub NS ns.sub\nns.sub A 127.0.0.2\n"
-              "down CNAME www.sub\n");
+              "down CNAME www.sub\n"
+              "$GENERATE 1-60 wide NS ns$.wide\n$GENERATE 1-60 ns$.wide A 127.0.0.2\n");
+    live_file(&l, "wide.zone",
+              "$ORIGIN wide.own.test.\n$TTL 300\n@ SOA ns1 host 1 3600 600 86400 300\n"
+              "@ NS ns1\nns1 A 127.0.0.2\nwww A 192.0.2.91\n");
     live_file(&l, "own2.zone",
               "$ORIGIN own.test.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.3\nplain A 192.0.2.2\nsub NS ns.sub\nns.sub A 127.0.0.3\n");
@@ -163,6 +174,8 @@ static void completed(void **state)
         squeeze(authority);
         dns_rcode_print(reply.msg.rcode, rcode);
         bool aa = reply.msg.flags & DNS_FLAG_AA;
+        if (reply.tcp)
+            fail_msg("%s: only over TCP", rows[i].label);
         if (strcmp(rcode, rows[i].rcode) != 0 || strcmp(answer, rows[i].answer) != 0 ||
             strcmp(authority, rows[i].authority) != 0 || aa != rows[i].aa)
             fail_msg("%s: %s aa %d, answer %s, authority %s", rows[i].label, rcode, aa, answer,
@@ -170,6 +183,149 @@ static void completed(void **state)
         arena_fini(&a);
     }
     live_stop(&l);
+}
+
+#define B(s)     (const uint8_t *)s, sizeof s - 1
+#define RD       "\x12\x34\1\0"
+#define ONE      "\0\1\0\0\0\0\0\0"
+#define WITH_OPT "\0\1\0\0\0\0\0\1"
+#define OWN      "\3own\4test\0"
+#define OPT(len) "\0\0\x29\x10\0\0\0\0\0" len
+
+/* Questions as octets, the answer's rcode (also the part in OPT) and what is in it, or is not. */
+static const struct {
+    const char *label;
+    bool tcp, plain; /* plain: asked of a server without any option */
+    const uint8_t *query;
+    size_t query_len;
+    unsigned rcode;
+    const uint8_t *with;
+    size_t with_len;
+    const uint8_t *without;
+    size_t without_len;
+} octets[] = {
+    {"unknown opcode, before QDCOUNT is judged", false, false, B("\x12\x34\x78\0\0\7\0\0\0\0\0\0"),
+     4, B("\x12\x34\xf8\4\0\0\0\0\0\0\0\0"), B("")},
+    {"two questions (RFC 9619)", false, false,
+     B(RD "\0\2\0\0\0\0\0\0" OWN "\0\1\0\1" OWN "\0\1\0\1"), 1, B(""), B("")},
+    {"no question", false, false, B(RD "\0\0\0\0\0\0\0\0"), 1, B(""), B("")},
+    {"no question but a cookie (RFC 7873 5.4)", false, false,
+     B(RD "\0\0\0\0\0\0\0\1" OPT("\0\x0c") "\0\x0a\0\x08"
+                                           "12345678"),
+     0,
+     B("\0\x0a\0\x18"
+       "12345678\1\0\0\0"),
+     B("")},
+    {"EDNS version 1", false, false, B(RD WITH_OPT OWN "\0\6\0\1\0\0\x29\x10\0\0\1\0\0\0\0"), 16,
+     B("\0\0\x29\2\x58\1\0\0\0"), B("")},
+    {"subnet with a scope", false, false,
+     B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\x0b") "\0\x08\0\7\0\1\x18\x18\xc0\0\2"), 1, B(""), B("")},
+    {"NSID", false, false, B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\4") "\0\3\0\0"), 0,
+     B("\0\3\0\4edge"), B("")},
+    {"NSID, none configured", false, true, B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\4") "\0\3\0\0"), 0,
+     B("\0\0\x29\4\xd0\0\0\0\0\0\0"), B("\0\3\0")},
+    {"NSID not asked for", false, false, B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\0")), 0, B(""),
+     B("edge")},
+    {"keepalive over TCP", true, false, B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\4") "\0\x0b\0\0"), 0,
+     B("\0\x0b\0\2\0\x64"), B("")},
+    {"keepalive over UDP (RFC 7828 3.2.1)", false, false,
+     B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\4") "\0\x0b\0\0"), 0, B(""), B("\0\x0b\0")},
+    {"no OPT in, no OPT out", false, false, B(RD ONE OWN "\0\6\0\1"), 0, B(""), B("\0\0\x29")},
+    {"version.bind", false, false, B(RD ONE "\7version\4bind\0\0\x10\0\3"), 0, B("\7my text"),
+     B("")},
+    {"id.server, in any case", false, false, B(RD ONE "\2Id\6serVer\0\0\x10\0\3"), 0, B("\4edge"),
+     B("")},
+    {"another name of class CH", false, false, B(RD ONE "\7authors\4bind\0\0\x10\0\3"), 5, B(""),
+     B("")},
+    {"version.bind, off by default", false, true, B(RD ONE "\7version\4bind\0\0\x10\0\3"), 5, B(""),
+     B("waypost")},
+    {"not ours", false, false, B(RD ONE "\3own\5tests\0\0\1\0\1"), 5, B(""), B("")},
+    {"not ours, and why (RFC 8914 4.21)", false, false,
+     B(RD WITH_OPT "\3own\5tests\0\0\1\0\1" OPT("\0\0")), 5,
+     B("\0\x0f\0\x16\0\x14not one of our zones"), B("")},
+    {"a zone that could not be loaded", false, false,
+     B(RD WITH_OPT "\4gone\4test\0\0\1\0\1" OPT("\0\0")), 2,
+     B("\0\x0f\0\x1e\0\x0ethe zone could not be loaded"), B("")},
+    {"an alias into a zone that could not be loaded", false, false,
+     B(RD WITH_OPT "\5alias" OWN "\0\1\0\1" OPT("\0\0")), 2,
+     B("\0\x0f\0\x1e\0\x0ethe zone could not be loaded"), B("")},
+    {"class HS and why", false, false, B(RD WITH_OPT OWN "\0\1\0\4" OPT("\0\0")), 5,
+     B("\0\x0f\0\x15\0\x15"), B("")},
+    {"class HS", false, false, B(RD ONE OWN "\0\1\0\4"), 5, B(""), B("")},
+    {"650 octets, our bound is 600", false, false,
+     B(RD WITH_OPT "\3big" OWN "\0\x10\0\1" OPT("\0\0")), 0, B("\x12\x34\x87\0\0\1\0\0\0\0\0\1"),
+     B("0000000000")},
+    {"650 octets over TCP", true, false, B(RD WITH_OPT "\3big" OWN "\0\x10\0\1" OPT("\0\0")), 0,
+     B("\x12\x34\x85\0\0\1\0\3"), B("")},
+    {"650 octets, our bound is 1232", false, true,
+     B(RD WITH_OPT "\3big" OWN "\0\x10\0\1" OPT("\0\0")), 0, B("\x12\x34\x85\0\0\1\0\3"), B("")},
+    {"650 octets without EDNS", false, true, B(RD ONE "\3big" OWN "\0\x10\0\1"), 0,
+     B("\x12\x34\x87\0\0\1\0\0"), B("0000000000")},
+};
+
+/* Length of the answer. */
+static size_t exchange(uint16_t port, bool tcp, const uint8_t *query, size_t len, uint8_t *out,
+                       size_t cap)
+{
+    uint8_t framed[600] = {(uint8_t)(len >> 8), (uint8_t)len};
+    int fd = live_connect(port, tcp ? SOCK_STREAM : SOCK_DGRAM);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    size_t got = 0, want = 2;
+    assert_true(len <= sizeof framed - 2);
+    memcpy(framed + 2, query, len);
+    assert_true(send(fd, tcp ? framed : framed + 2, tcp ? len + 2 : len, 0) > 0);
+    do {
+        ssize_t n = poll(&p, 1, 10000) == 1 ? recv(fd, out + got, cap - got, 0) : 0;
+        assert_true(n > 0);
+        got += (size_t)n;
+        want = tcp && got >= 2 ? 2u + get_u16(out) : want;
+    } while (tcp && got < want);
+    close(fd);
+    if (tcp)
+        memmove(out, out + 2, got -= 2);
+    return got;
+}
+
+/* With the upper bits, which are in an OPT that comes last and has no options. */
+static unsigned rcode_of(const uint8_t *answer, size_t len)
+{
+    const uint8_t *opt = memmem(answer, len, "\0\0\x29", 3);
+    return (answer[3] & 15u) | (opt && answer[11] ? (unsigned)opt[5] << 4 : 0u);
+}
+
+static void asked_in_octets(void **state)
+{
+    (void)state;
+    static const char *const options[] = {
+        "identity: edge, chaos: yes, version: my text, udp-size: 600, ", ""};
+    for (unsigned plain = 0; plain < 2; plain++) {
+        struct live l;
+        unsigned port = live_port();
+        live_init(&l);
+        live_file(&l, "own.zone",
+                  "$TTL 300\n@ SOA ns. host. 1 1 1 1 1\n@ NS ns.\nalias CNAME gone.test.\n"
+                  "$GENERATE 1-3 big TXT $%0200d\n",
+                  0);
+        live_file(&l, "conf.yaml",
+                  "server: { %sworkers: 1, log: error, drain: 0s, control: none }\n"
+                  "listen: [ { address: 127.0.0.1, port: %u, role: authority } ]\n"
+                  "zones: [ { name: own.test, file: own.zone }, { name: gone.test, file: no } ]\n",
+                  options[plain], port);
+        live_start(&l);
+        for (size_t i = 0; i < sizeof octets / sizeof *octets; i++) {
+            uint8_t answer[2048];
+            if (octets[i].plain != plain)
+                continue;
+            size_t n = exchange((uint16_t)port, octets[i].tcp, octets[i].query, octets[i].query_len,
+                                answer, sizeof answer);
+            if (rcode_of(answer, n) != octets[i].rcode ||
+                !memmem(answer, n, octets[i].with, octets[i].with_len) ||
+                (octets[i].without_len &&
+                 memmem(answer, n, octets[i].without, octets[i].without_len)))
+                fail_msg("%s: rcode %u, %zu octets", octets[i].label, rcode_of(answer, n), n);
+        }
+        live_stop(&l);
+    }
 }
 
 static uint64_t count(struct live *l, const char *name)
@@ -230,6 +386,8 @@ static void prefetched(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(completed), cmocka_unit_test(prefetched)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(completed),
+                                       cmocka_unit_test(asked_in_octets),
+                                       cmocka_unit_test(prefetched)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static const struct {
 } configs[] = {
     {"nothing at all", "server: {}\n", NULL, false},
     {"one address twice", "listen: [ { address: 127.0.0.1 }, { address: 127.0.0.1, port: 53 } ]\n",
-     "another listener has this address and port", true},
+     "there is a listener on this address and port already", true},
     {"one address, two transports",
      "listen: [ { address: 127.0.0.1, proto: udp }, { address: 127.0.0.1, proto: tcp } ]\n", NULL,
      false},
@@ -103,6 +103,49 @@ static void what_is_refused(void **state)
     }
 }
 
+#define AT(a) "listen: [ { address: 127.0.0.1, port: 5399" a " } ]\n"
+
+/* Who may ask the resolver. */
+static const struct {
+    const char *label, *conf, *client;
+    bool allowed;
+} allowed[] = {
+    {"loopback by default", AT(""), "127.9.8.7", true},
+    {"IPv6 loopback by default", AT(""), "::1", true},
+    {"nobody else", AT(""), "10.0.0.1", false},
+    {"the resolver's list", AT("") "resolver: { allow: [10.0.0.0/8] }\n", "10.0.0.1", true},
+    {"that list and no more", AT("") "resolver: { allow: [10.0.0.0/8] }\n", "127.0.0.1", false},
+    {"the listener's own list goes first",
+     AT(", allow: 192.0.2.0/24") "resolver: { allow: [10.0.0.0/8] }\n", "10.0.0.1", false},
+    {"the listener's own list", AT(", allow: [198.51.100.0/24, 192.0.2.0/24]"), "192.0.2.9", true},
+    {"an empty list is nobody", AT(", allow: []"), "127.0.0.1", false},
+    {"an empty list of the resolver", AT("") "resolver: { allow: [] }\n", "127.0.0.1", false},
+    {"an empty list on a wildcard", "listen: [ { address: 0.0.0.0, allow: [] } ]\n", "127.0.0.1",
+     false},
+    {"without any configuration", "server: {}\n", "127.0.0.1", true},
+};
+
+static void who_may_ask(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
+        struct live l;
+        struct snapshot *s;
+        struct addr client;
+        char said[2048];
+        unsigned zone_errors;
+        live_init(&l);
+        live_file(&l, "conf.yaml", "%s", allowed[i].conf);
+        assert_int_equal(addr_parse(&client, allowed[i].client, 0), 0);
+        if (build(&l, NULL, &s, said, sizeof said, &zone_errors))
+            fail_msg("%s: %s", allowed[i].label, said);
+        if (net_acl_allows(&s->listeners[0].allow, &client) != allowed[i].allowed)
+            fail_msg("%s: not as expected", allowed[i].label);
+        part_unref(&s->part);
+        live_remove(&l);
+    }
+}
+
 static const struct {
     const char *label, *conf, *first, *second; /* NULL: the same */
     const char *said;                          /* at the second time, NULL: nothing */
@@ -173,6 +216,7 @@ static void what_a_reload_takes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_refused),
+                                       cmocka_unit_test(who_may_ask),
                                        cmocka_unit_test(what_a_reload_takes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

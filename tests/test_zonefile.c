@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -110,6 +111,70 @@ static void reads(void **state)
     }
 }
 
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* RFC 1035 5.1: relative to the file that includes; its own origin inside; origin and owner come
+ * back; a mistake is said of the file it is in. */
+static void includes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label, *top, *part, *want, *error;
+    } files[] = {
+        {"origin and owner come back",
+         "$TTL 1\na A 192.0.2.1\n$INCLUDE part sub\n A 192.0.2.2\nb A 192.0.2.3\n",
+         "$ORIGIN deep\n@ A 192.0.2.9\nx A 192.0.2.8\n",
+         "a.example. 1 A 192.0.2.1|deep.sub.example. 1 A 192.0.2.9|x.deep.sub.example. 1 A "
+         "192.0.2.8|"
+         "a.example. 1 A 192.0.2.2|b.example. 1 A 192.0.2.3|",
+         NULL},
+        {"without an origin", "$INCLUDE \"part\" ; comment\n", "x 1 A 192.0.2.8\n",
+         "x.example. 1 A 192.0.2.8|", NULL},
+        {"mistakes of both", "$INCLUDE part\n\nb 1 A z\n", "\nx 1 A y\n", "",
+         "/part:2:7: error: not an IPv4 address"},
+        {"the second of them", "$INCLUDE part\n\nb 1 A z\n", "\nx 1 A y\n", "",
+         "/top:3:7: error: not an IPv4 address"},
+        {"itself", "$INCLUDE part\n", "x 1 A 192.0.2.8\n$INCLUDE part\n",
+         "x.example. 1 A 192.0.2.8|x.example. 1 A 192.0.2.8|",
+         "/part:2:10: error: $INCLUDE is nested too deeply"},
+        {"bad origin", "$INCLUDE part a..b\n", "x 1 A 192.0.2.8\n", "", "/top:1:15: error"},
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char folder[] = "/tmp/waypost-zonefile-XXXXXX", path[64], *said = NULL;
+        size_t len;
+        struct zonefile_options o = {
+            .origin = (const uint8_t *)"\7example", .default_ttl = UINT32_MAX, .include_depth = 2};
+        struct diag_list d;
+        struct sheet s = {"", 0};
+        diag_init(&d);
+        assert_non_null(mkdtemp(folder));
+        write_file(folder, "top", files[i].top);
+        write_file(folder, "part", files[i].part);
+        snprintf(path, sizeof path, "%s/top", folder);
+        int err = zonefile_read(path, &o, on_record, &s, &d);
+        FILE *f = open_memstream(&said, &len);
+        diag_print(&d, f, 0);
+        fclose(f);
+        unlink(path);
+        snprintf(path, sizeof path, "%s/part", folder);
+        unlink(path);
+        rmdir(folder);
+        if (strcmp(s.text, files[i].want) != 0 || (err != 0) != (files[i].error != NULL) ||
+            (files[i].error && !strstr(said, files[i].error)))
+            fail_msg("%s: %s\n\"%s\"\n%s", files[i].label, err_name(err), s.text, said);
+        free(said);
+        diag_fini(&d);
+    }
+}
+
 /* The records that have no owner because of one mistake are no mistakes of their own. */
 static void a_bad_owner_is_one_error(void **state)
 {
@@ -147,7 +212,7 @@ static void times(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reads),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reads), cmocka_unit_test(includes),
                                        cmocka_unit_test(a_bad_owner_is_one_error),
                                        cmocka_unit_test(times)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,9 @@ struct snapshot {
     struct snapshot_listener listeners[SNAPSHOT_LISTENERS_MAX];
     unsigned listener_count;
     char identity[64]; /* NSID and id.server; "" is none */
+    char version[64];  /* version.bind */
     bool chaos;        /* answer class CH */
+    uint16_t udp_size; /* our own bound on UDP answers */
     bool minimal_auth;
     uint64_t generation; /* 1, 2, ... */
 };

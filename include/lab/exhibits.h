@@ -14,6 +14,7 @@ struct exhibit {
     const char *answer;   /* RDATA of the last answer record; NULL: no answer records */
     const char *ede_text; /* part of an extended error's text, or NULL */
     const char *shows;    /* one sentence */
+    int ede_code;         /* of that extended error (RFC 8914) */
 };
 
 extern const struct exhibit lab_exhibits[];

@@ -48,7 +48,8 @@ struct cache_key {
 #define CACHE_PROOF_MAX 16
 
 struct cache_entry {
-    struct dns_rrset set;  /* DATA, DELEGATION, GLUE; negative: the SOA set (count may be 0) */
+    /* DATA, DELEGATION, GLUE; negative: the SOA set (count may be 0); FAILURE: a TXT of why */
+    struct dns_rrset set;
     struct dns_rrset sigs; /* RRSIG over set, count 0 when none */
     /* NSEC, NSEC3 and their RRSIG sets: there is nothing, or nothing closer than the wildcard. */
     const struct dns_rrset *proof;

@@ -26,6 +26,27 @@ C
 expect 2 'there is no verb' "$WAYPOST" fly
 expect 2 'usage' "$WAYPOST" trace
 expect 4 'cannot be read: not found' "$WAYPOST" run -c "$dir/nothing.yaml"
+# Right one by one, wrong together: found by check, not only by run.
+while IFS='|' read -r text yaml; do
+    printf '%s\n' "$yaml" >"$dir/together.yaml"
+    expect 3 "$text" "$WAYPOST" check "$dir/together.yaml"
+done <<'ROWS'
+is not an IPv4 address|resolver: { local: [ { name: a.lan, a: "::1" } ] }
+is not an IPv6 address|resolver: { local: [ { name: a.lan, aaaa: 192.0.2.1 } ] }
+is not an IPv4 address|resolver: { local: [ { name: a.lan, a: 192.0.2.1@80 } ] }
+one per family is taken|resolver: { source: [127.0.0.1, 127.0.0.2] }
+the ports are drawn at random|resolver: { source: 127.0.0.1@55 }
+this zone is forwarded already|resolver: { forward: [ { zone: corp, to: 192.0.2.1 }, { zone: CORP., to: 192.0.2.2 } ] }
+listener on this address and port already|listen: [ { address: 127.0.0.1, port: 5399 }, { address: 127.0.0.1, port: 5399 } ]
+another listener is named "x"|listen: [ { address: 127.0.0.1, port: 5399, name: x }, { address: 127.0.0.2, port: 5399, name: x } ]
+no server can be asked|resolver: { ipv4: no, ipv6: no }
+the least TTL is above the greatest|resolver: { cache: { ttl: { min: 1d, max: 1h } } }
+ROWS
+printf 'garbage here\n' >"$dir/garbage"
+printf 'resolver: { root-hints: garbage }\n' >"$dir/hints.yaml"
+expect 3 'is no file of root hints' "$WAYPOST" check "$dir/hints.yaml"
+printf 'listen: [ { address: 127.0.0.1, port: 5399, proto: udp }, { address: 127.0.0.1, port: 5399, proto: tcp } ]\n' >"$dir/apart.yaml"
+expect 0 ok "$WAYPOST" check "$dir/apart.yaml"
 expect 4 'is the path right?' "$WAYPOST" check "$dir/nothing.yaml"
 expect 4 'not a regular file' "$WAYPOST" check "$dir"
 expect 4 'cannot be read' "$WAYPOST" zone check a.test "$dir/nothing.zone"
@@ -60,6 +81,51 @@ expect 3 'bad.zone:6:5: error: not an IPv4 address' "$WAYPOST" zone check bad.te
 conf 5398 bad.zone >"$dir/conf.yaml"
 expect 3 'bad.zone:6:5' "$WAYPOST" check "$dir/conf.yaml"
 expect 0 'default: 64M' "$WAYPOST" config explain resolver.cache.size
+
+# Without a configuration, on a machine without IPv6: 127.0.0.1 alone.
+lame='ip link set lo up && sysctl -qw net.ipv6.conf.all.disable_ipv6=1'
+if unshare -rn sh -c "$lame" 2>/dev/null; then
+    XDG_RUNTIME_DIR=$dir unshare -rn sh -c "$lame && exec '$WAYPOST' run" >"$dir/log" 2>&1 & pid=$!
+    for _ in $(seq 100); do grep -q ready "$dir/log" || ! kill -0 $pid 2>/dev/null && break; sleep 0.1; done
+    grep -q '127.0.0.1:53 ' "$dir/log" && grep -q ready "$dir/log" || { cat "$dir/log"; fail "not started without IPv6"; }
+    kill -TERM $pid; wait $pid || fail "the end was not status 0"
+    pid=
+fi
+
+# The schema is one, knows what is required, and takes the lab's configuration (where there is something to check with).
+"$WAYPOST" config schema >"$dir/schema.json"
+python3 - "$dir/schema.json" "${WAYPOST_SOURCE_DIR:-.}/zones/lab/lab.yaml" <<'P' || fail "the schema"
+import json, sys
+schema = json.load(open(sys.argv[1]))
+item = schema["properties"]["listen"]["allOf"][0]["items"]
+assert item["required"] == ["address"], item
+assert schema["properties"]["zones"]["allOf"][0]["items"]["required"] == ["name", "file"]
+assert "required" not in schema
+try:
+    import jsonschema, yaml
+except ImportError:
+    sys.exit(0)
+lab = yaml.safe_load(open(sys.argv[2]))
+lab["zones"] = [{"on" if k is True else k: v for k, v in z.items()} for z in lab["zones"]]  # YAML 1.1: on is a truth
+jsonschema.validate(lab, schema)
+for wrong in ({"resolver": {"cach": {}}}, {"listen": [{"port": 53}]}, {"server": {"drain": 5}}, {"gslb": {}}):
+    try:
+        jsonschema.validate(wrong, schema)
+    except jsonschema.ValidationError:
+        continue
+    raise AssertionError(wrong)
+P
+
+# Without standard streams.
+printf 'server: { control: none }\nlisten: [ { address: 127.0.0.1, port: 0 } ]\n' >"$dir/streams.yaml"
+"$WAYPOST" run -c "$dir/streams.yaml" 0<&- 1>&- 2>&- & pid=$!
+for _ in $(seq 100); do # until it minds SIGTERM
+    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$pid/status 2>/dev/null)
+    [ $((0x${caught:-0} & 0x4000)) != 0 ] && break
+    sleep 0.1
+done
+kill $pid; wait $pid || fail "closed standard streams"
+pid=
 
 # A bad zone is answered SERVFAIL, the others are served; a reload with a bad configuration changes nothing.
 command -v dig >/dev/null || exit 0

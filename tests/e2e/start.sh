@@ -25,6 +25,16 @@ done
 [ "$(cat "$out/code")" = 0 ] || fail "the end was not status 0"
 [ "$(cat "$out/second_code")" = 4 ] || fail "a second server did not end with 4"
 [ "$(grep -c 'cannot listen on 127.0.0.1:53 (udp, tcp): address in use, held by waypost' "$out/second")" = 1 ] || fail "the holder is not named once"
+# Without a listener written: authority with zones alone, both roles with a resolver's options beside them.
+printf '$TTL 60\n@ SOA a. h. 1 1 1 1 1\n@ NS a.\n' >"$out/zone"
+for roles in authority authority+resolver; do
+    printf 'zones: [ { name: zone.example, file: zone } ]\n' >"$out/roles.yaml"
+    [ $roles = authority ] || echo 'resolver: { priming: no }' >>"$out/roles.yaml"
+    inside '"$WAYPOST" run -c "$out/roles.yaml" 2>"$out/log" & pid=$!
+        for _ in $(seq 100); do grep -q ready "$out/log" && break; sleep 0.1; done
+        kill $pid; wait $pid'
+    grep -q "127.0.0.1:53 udp tcp $roles\$" "$out/log" || fail "the role is not $roles"
+done
 # A machine without IPv6.
 if inside 'sysctl -qw net.ipv6.conf.all.disable_ipv6=1' 2>/dev/null; then
     inside '

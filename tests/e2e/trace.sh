@@ -125,7 +125,7 @@ look 'hops[-1]["class"] == "answer" and hops[0]["minimised"] and hops[0]["labels
 look 'hops[-1]["tc_to_tcp"] and [a["class"] for a in hops[-1]["attempts"]] == ["truncated", "answer"]' many.test "${cold[@]}"
 look 'len(d["ede"]) == 0 and d["budget"]["ns_addr"] > 0 and any(c["origin"] == "resolved" for h in hops for c in h["considered"])' www.far.test "${cold[@]}"
 look 'd["budget"]["aliases"] == 1 and any(r["entry"] == "delegation" and r["rank"] == "referral" for h in hops for r in h["cache_reads"])' alias.test "${cold[@]}"
-look 'd["rcode"] == "NXDOMAIN"' none.test "${cold[@]}"
+look 'd["rcode"] == "NXDOMAIN" and any(w["entry"] == "nxdomain" and w["type"] == "*" for w in hops[-1]["cache_writes"])' none.test "${cold[@]}"
 for _ in 1 2 3 4; do look 'len(hops[-1]["considered"]) == 2' www.half.test "${cold[@]}"; done
 look 'hops' www.test --server -s "$out/control"
 look 'not hops and any(r["entry"] == "data" and r["result"] == "hit" for r in d["cache_reads"])' www.test --server -s "$out/control"
@@ -133,6 +133,9 @@ look 'not hops and any(r["entry"] == "data" and r["result"] == "hit" for r in d[
 "$WAYPOST" trace --last www.half.test -s "$out/control" --json 2>/dev/null | python3 "$out/look.py" last 'hops[-1]["qname"] == "www.half.test."' || fail "--last"
 "$WAYPOST" trace www.far.test "${cold[@]}" --ndjson | python3 "$out/look.py" lines || fail "--ndjson"
 "$WAYPOST" trace many.test "${cold[@]}" >"$out/text" || fail "text"
+echo 'resolver: { local: [ { name: no.test, action: refuse } ] }' >"$out/refuse.yaml"
+"$WAYPOST" trace no.test -c "$out/refuse.yaml" >/dev/null
+[ $? = 5 ] || fail "REFUSED is no answer (5), as query has it"
 for word in 'truncated (aa tc), edns 1232' 'delegation test. NS 300 s (referral)' 'rto ' ' octets' 'budget ' 'time '; do
     grep -qF -- "$word" "$out/text" || { cat "$out/text"; fail "no \"$word\" in the text"; }
 done

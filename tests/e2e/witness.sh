@@ -12,10 +12,14 @@ for _ in $(seq 100); do grep -q misfits "$out/log" && break; sleep 0.1; done
 grep -q misfits "$out/log" || { cat "$out/log"; fail "the lab does not start"; }
 
 count=0
-while IFS='|' read -r name type rcode answer server; do
+while IFS='|' read -r name type rcode answer server ede code; do
     at=${server:-127.0.0.1}
-    got=$(dig -p 5300 "@$at" "$name" "$type" +time=8 +tries=1 | sed -n 's/.*status: \([A-Z]*\),.*/\1/p')
+    dig -p 5300 "@$at" "$name" "$type" +time=8 +tries=1 >"$out/dig"
+    got=$(sed -n 's/.*status: \([A-Z]*\),.*/\1/p' "$out/dig")
     [ "$got" = "$rcode" ] || fail "dig: $name $type: $got, expected $rcode"
+    # An old dig shows the option without its name.
+    [ -z "$ede" ] || grep -qE "EDE: $code .*\($ede|OPT=15: 00 0?$(printf %x "$code")" "$out/dig" ||
+        { cat "$out/dig"; fail "dig: $name $type: not EDE $code $ede"; }
     if [ -n "$answer" ]; then
         dig -p 5300 "@$at" "$name" "$type" +short +time=8 | grep -qxF "$answer" || fail "dig: $name $type: no $answer"
     fi
@@ -28,7 +32,7 @@ while IFS='|' read -r name type rcode answer server; do
 done < <("$WAYPOST" lab list --json | python3 -c '
 import json, sys
 for e in json.load(sys.stdin):
-    print("|".join(e[k] or "" for k in ("name", "type", "rcode", "answer", "server")))')
+    print("|".join(e[k] or "" for k in ("name", "type", "rcode", "answer", "server", "ede")) + "|" + str(e["ede_code"]))')
 [ "$count" -ge 30 ] || fail "only $count exhibits"
 # Authority, without recursion: a referral and an authoritative answer; TCP; a question that is not ours.
 dig -p 5300 @127.53.0.1 www.shop.test +norec | grep -q 'test\..*NS.*ns1.nic.test' || fail "no referral from the root"
