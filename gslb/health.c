@@ -122,7 +122,6 @@ static void enter(struct gslb_health *h, enum gslb_status status, int64_t now_ms
     h->since_ms = now_ms;
     h->fails = 0;
     h->passes = 0;
-    h->resume_wanted = false;
     h->resumed = false;
 }
 

@@ -228,6 +228,31 @@ static const struct story {
       {20, 'r', D, "us", 1000},
       {30, 'p', D, "us", 1000},
       {40, 'r', U, "u", 1000}}},
+    {"flap: after the operator's word there is as much left as after the wait",
+     {.fail_after = 1,
+      .pass_after = 1,
+      .flap_penalty = 1000,
+      .flap_suppress = 3000,
+      .flap_reuse = 1000,
+      .flap_half_life_ms = 100000},
+     {{0, 'p', U, "", 1000},
+      {10, 'f', D, "u", 1000},
+      {10, 'p', U, "u", 1000},
+      {10, 'f', D, "us", 1000},
+      {20, 'p', D, "us", 1000},
+      {100010, 'r', U, "u", 1000},
+      {100010, 'f', D, "us", 1000}}},
+    {"flap: the sum of penalties does not wrap",
+     {.fail_after = 1,
+      .pass_after = 1,
+      .flap_penalty = 3000000000,
+      .flap_suppress = UINT32_MAX,
+      .flap_reuse = 1,
+      .flap_half_life_ms = 100000},
+     {{0, 'p', U, "", 1000},
+      {10, 'f', D, "u", 1000},
+      {10, 'p', U, "u", 1000},
+      {10, 'f', D, "us", 1000}}},
     {"flap: a clock that stands still lets nothing decay",
      {.fail_after = 1,
       .pass_after = 1,
@@ -360,6 +385,8 @@ static void new_rules_apply_at_the_next_tick(void **state)
     assert_true(h.suppressed && h.resume_wanted && h.status == GSLB_DOWN);
 
     struct gslb_rules r = strict;
+    r.flap_reuse = 5000;
+    assert_int_equal(gslb_health_next(&h, &r, 30), 30);
     r.flap_penalty = 0;
     assert_int_equal(gslb_health_next(&h, &r, 30), 30);
     assert_false(gslb_health_tick(&h, &r, 30));
@@ -371,6 +398,20 @@ static void new_rules_apply_at_the_next_tick(void **state)
     assert_true(gslb_health_tick(&h, &r, 30));
     assert_int_equal(h.status, GSLB_UP);
     assert_int_equal(h.penalty, 0);
+}
+
+static void counts_do_not_wrap(void **state)
+{
+    (void)state;
+    const struct gslb_rules r = {.fail_after = 2, .pass_after = 2, .hold_ms = 1000};
+    struct gslb_health h = {.status = GSLB_UP, .fails = UINT32_MAX};
+    assert_false(apply(&h, &r, 'f', 999));
+    assert_int_equal(h.fails, UINT32_MAX);
+    assert_true(apply(&h, &r, 't', 1000));
+    h.passes = UINT32_MAX;
+    assert_false(apply(&h, &r, 'p', 1999));
+    assert_int_equal(h.passes, UINT32_MAX);
+    assert_true(apply(&h, &r, 't', 2000));
 }
 
 /* ---- how long an outage stays unseen ---- */
@@ -612,6 +653,7 @@ int main(void)
         cmocka_unit_test(stories_are_told),
         cmocka_unit_test(defaults_are_those_of_the_header),
         cmocka_unit_test(new_rules_apply_at_the_next_tick),
+        cmocka_unit_test(counts_do_not_wrap),
         cmocka_unit_test(an_outage_is_seen_in_time),
         cmocka_unit_test(a_penalty_halves),
         cmocka_unit_test(every_combination),

@@ -167,6 +167,8 @@ static void check_next(const struct gslb_health *h, const struct gslb_rules *r, 
         fail_msg("round %d: next is in the past", round);
     gslb_health_tick(&ticked, r, now);
     struct said here = say(&ticked, r, now);
+    if (soonest > now && !same(here, say(h, r, now)))
+        fail_msg("round %d: next is later than what a tick does now", round);
     int64_t next = gslb_health_next(&ticked, r, now);
     if (next <= now && now != INT64_MAX)
         fail_msg("round %d: next stands still", round);
@@ -204,7 +206,7 @@ static struct gslb_rules any_rules(struct rng *rng)
                            .flap_half_life_ms = some(rng, 20000),
                            .manual_resume = rng_below(rng, 4) == 0};
     if (r.flap_suppress)
-        r.flap_reuse = rng_below(rng, r.flap_suppress);
+        r.flap_reuse = rng_below(rng, rng_below(rng, 10) ? r.flap_suppress : 10000);
     if (rng_below(rng, 20) == 0) {
         r.hold_ms = rng_u32(rng);
         r.slow_start_ms = rng_u32(rng);
@@ -239,9 +241,12 @@ static void check_step(const struct gslb_health *was, const struct gslb_health *
         fail_msg("round %d: up without the operator", round);
     if (changed && h->status == GSLB_UP && what == 'f')
         fail_msg("round %d: a failure brought it up", round);
-    uint32_t bound = r->flap_penalty ? r->flap_suppress + 2 * r->flap_penalty : 0;
+    uint32_t top = r->flap_suppress > r->flap_reuse ? r->flap_suppress : r->flap_reuse + 1;
+    uint32_t bound = r->flap_penalty ? top + 2 * r->flap_penalty - 1 : 0;
     if (h->penalty > bound)
         fail_msg("round %d: penalty %u of %u", round, h->penalty, bound);
+    if ((h->resumed || h->resume_wanted) && h->status != GSLB_DOWN)
+        fail_msg("round %d: a word about one that is not down", round);
     uint16_t permille = gslb_health_permille(h, r, now);
     if (permille < 100 || permille > 1000 || (permille < 1000 && h->status != GSLB_UP))
         fail_msg("round %d: %u permille", round, permille);

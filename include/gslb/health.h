@@ -45,7 +45,7 @@ struct gslb_health { /* of one check at one member; plain data, may be copied an
     int64_t penalty_ms;
     bool suppressed;    /* held down for flapping */
     bool resume_wanted; /* manual_resume: passes suffice, the operator's word is missing */
-    bool resumed;       /* it was given, but a hold lasts; gone with the next failure */
+    bool resumed;       /* it was given, but a hold lasts; gone with a failure or change */
 };
 void gslb_health_init(struct gslb_health *h);
 /* True when the status changed (at most once). A first verdict of an unknown one decides alone.
