@@ -1,0 +1,113 @@
+/* geo/map.h: client address -> ordered sites, compiled when the configuration is loaded.
+ * Rules are tried in order, the first that matches decides. Compiling evaluates them once for each
+ * distinct (operator network, place, place of the second database) and leaves one prefix table,
+ * address -> list; equal lists merge, so that a look-up's depth is the minimal correct ECS scope
+ * (RFC 7871 7.2.1). A second table, address -> place, serves explain and metrics only.
+ * Threads: compile by one; a compiled map is immutable, by any. Owner: the caller. */
+#ifndef WAYPOST_GEO_MAP_H
+#define WAYPOST_GEO_MAP_H
+
+#include "geo/db.h"
+
+struct geo_map;
+
+#define GEO_SITES_MAX 256 /* of a map */
+
+struct geo_site {
+    const char *name;
+    bool has_position;
+    float latitude, longitude;
+};
+
+enum geo_match {
+    GEO_MATCH_ANY,
+    GEO_MATCH_NETWORK,     /* index of an operator network */
+    GEO_MATCH_CONTINENT,   /* "EU" */
+    GEO_MATCH_COUNTRY,     /* "DE" */
+    GEO_MATCH_SUBDIVISION, /* "US/CA": any of the levels */
+    GEO_MATCH_CITY,        /* "FR/Paris", case does not matter */
+    GEO_MATCH_ASN,
+    GEO_MATCH_UNKNOWN, /* no database says where this is */
+};
+enum geo_prefer {
+    GEO_PREFER_LIST,     /* the sites as written, then (unless `fence`) the map's others in order */
+    GEO_PREFER_NEAREST,  /* by great circle; ties within the accuracy radius in the map's order */
+    GEO_PREFER_WEIGHTED, /* the sites with weights: one is drawn per client network and name */
+};
+
+struct geo_rule {
+    enum geo_match match;
+    const char *text; /* CONTINENT, COUNTRY, SUBDIVISION, CITY */
+    uint32_t number;  /* NETWORK: index; ASN */
+    enum geo_prefer prefer;
+    const uint16_t *sites; /* LIST, WEIGHTED: indices; NEAREST: among these, none: all */
+    const uint32_t *weights;
+    unsigned site_count;
+    unsigned limit; /* length of the list, 0: the map's */
+    bool fence;     /* never any other site than these */
+};
+
+struct geo_network { /* a named list of prefixes; more specific ones win over wider ones of others
+                      */
+    const char *name;
+    const struct prefix *prefixes;
+    unsigned prefix_count;
+    const struct geo_place
+        *place; /* what these clients are taken to be, or NULL: as the database */
+};
+
+struct geo_map_config {
+    const char *name;
+    const struct geo_site *sites;
+    unsigned site_count;
+    const struct geo_network *networks;
+    unsigned network_count;
+    const struct geo_rule *rules;
+    unsigned rule_count;
+    unsigned limit;              /* length of every list, 0: all */
+    const struct geo_db *db;     /* places, or NULL */
+    const struct geo_db *asn_db; /* second database for what the first lacks, or NULL */
+    /* Leaves deeper than this are merged before scopes are derived (the answer of the base address;
+     * reported); 0: never. IPv4, IPv6. */
+    uint8_t narrowest4, narrowest6;
+};
+
+struct geo_list {
+    const uint16_t *sites;   /* best first */
+    const uint32_t *weights; /* of the first `weighted` sites, else NULL */
+    unsigned count, weighted;
+    int rule;   /* index, -1: none matched */
+    bool fence; /* outsiders and those whose sites are down get no other */
+};
+
+/* ERR_INVALID (said in d: unknown site, empty rule, weights without a sum, NEAREST without
+ * positions, a network twice with different meaning); ERR_LIMIT, ERR_NOMEM. Warnings: a text that
+ * matches no place of the database; a rule that no client reaches; leaves that were merged. */
+int geo_map_compile(struct geo_map **m, const struct geo_map_config *c, struct diag_list *d);
+void geo_map_free(struct geo_map *m);
+
+/* *depth (may be NULL): as prefixes_find, for `a` as it was given (an IPv6 address that carries an
+ * IPv4 one counts its own bits). Never NULL: without any rule the list is empty. */
+const struct geo_list *geo_map_find(const struct geo_map *m, const struct addr *a, unsigned *depth);
+/* Of a whole network (the ECS source): the list of its base address. */
+const struct geo_list *geo_map_find_net(const struct geo_map *m, const struct prefix *net,
+                                        unsigned *depth);
+const struct geo_place *geo_map_place(const struct geo_map *m, const struct addr *a);
+/* The name of the operator network, or NULL. */
+const char *geo_map_network(const struct geo_map *m, const struct addr *a);
+
+/* The list as the rules say it, evaluated for this one address without the table: what the table
+ * is checked against (tests; geo_map_prove at load). */
+void geo_map_evaluate(const struct geo_map_config *c, const struct addr *a, struct geo_list *out,
+                      uint16_t sites[GEO_SITES_MAX]);
+/* Checks every leaf of the table against geo_map_evaluate at both its ends, and that its neighbour
+ * differs. ERR_MISMATCH, with the first address that is wrong. */
+int geo_map_prove(const struct geo_map *m, const struct geo_map_config *c, struct addr *wrong);
+
+struct geo_map_info {
+    unsigned lists, leaves4, leaves6, merged; /* merged: by narrowest */
+    size_t bytes;
+};
+struct geo_map_info geo_map_info(const struct geo_map *m);
+
+#endif
