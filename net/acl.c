@@ -64,6 +64,13 @@ static const char *interface_of(const struct ifaddrs *list, const struct addr *l
     return NULL;
 }
 
+/* An address may have a label of its own: "eth0:1" is eth0. */
+static bool same_interface(const char *a, const char *b)
+{
+    size_t n = strcspn(a, ":");
+    return n == strcspn(b, ":") && !strncmp(a, b, n);
+}
+
 int net_acl_add_connected(struct net_acl *a, const struct addr *listener)
 {
     struct ifaddrs *list;
@@ -76,7 +83,7 @@ int net_acl_add_connected(struct net_acl *a, const struct addr *listener)
     const char *name = interface_of(list, listener);
     for (const struct ifaddrs *i = list; i && name && !err; i = i->ifa_next) {
         struct addr ip;
-        if (i->ifa_addr && !strcmp(i->ifa_name, name) && !addr_of_sockaddr(&ip, i->ifa_addr))
+        if (i->ifa_addr && same_interface(i->ifa_name, name) && !addr_of_sockaddr(&ip, i->ifa_addr))
             err = add_network(a, &ip, i->ifa_netmask);
     }
     freeifaddrs(list);
