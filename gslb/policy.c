@@ -142,6 +142,11 @@ static unsigned pick_round_robin(struct choice *c)
     return c->want;
 }
 
+static int64_t owed(const struct choice *c, const struct gslb_policy_state *s, unsigned i)
+{
+    return s ? s->current[i] : (int64_t)weight_of(c->p, i);
+}
+
 /* Each turn every member is owed its weight; who is owed most gives the answer and pays the sum. So
  * the debts add up to 0 at all times, and after a period of the sum all are 0 again. Those that are
  * down keep theirs. A debt of many turns is left over only from much greater weights, and is cut:
@@ -150,23 +155,16 @@ static unsigned pick_weighted_round_robin(struct choice *c)
 {
     enum { TURNS = 16 };
     struct gslb_policy_state *s = state_of(c->p);
-    int64_t owed[GSLB_MEMBERS_MAX];
-    int64_t turn = (int64_t)sum(c, 0, c->n);
-    for (unsigned k = 0; k < c->n; k++) {
-        unsigned i = c->at[k];
-        int64_t before = s ? s->current[i] : 0;
-        if (before > turn * TURNS)
-            before = turn * TURNS;
-        else if (before < -turn * TURNS)
-            before = -turn * TURNS;
-        owed[i] = before + (int64_t)weight_of(c->p, i);
-        if (s)
-            s->current[i] = owed[i];
+    int64_t turn = (int64_t)sum(c, 0, c->n), limit = turn * TURNS;
+    for (unsigned k = 0; s && k < c->n; k++) {
+        int64_t *now = &s->current[c->at[k]];
+        *now = *now > limit ? limit : *now < -limit ? -limit : *now;
+        *now += (int64_t)weight_of(c->p, c->at[k]);
     }
     for (unsigned k = 0; k < c->want; k++) {
         unsigned most = k;
         for (unsigned j = k + 1; j < c->n; j++) {
-            int64_t more = owed[c->at[j]] - owed[c->at[most]];
+            int64_t more = owed(c, s, c->at[j]) - owed(c, s, c->at[most]);
             if (more > 0 || (more == 0 && c->at[j] < c->at[most]))
                 most = j;
         }
@@ -343,15 +341,15 @@ static unsigned pick_hash(struct choice *c)
 
 static unsigned pick_rendezvous(struct choice *c, uint64_t key, bool bounded)
 {
-    struct rendezvous_rank ranks[GSLB_MEMBERS_MAX];
-    struct rendezvous r = {.key = key, .want = c->want, .ranks = ranks};
+    struct rendezvous r;
+    rendezvous_start(&r, key, c->want);
     for (unsigned k = 0; k < c->n; k++) {
         unsigned i = c->at[k];
         rendezvous_offer(&r, c->p->members[i].id, weight_of(c->p, i),
                          bounded && c->p->states[i].over, (uint16_t)i);
     }
     for (unsigned k = 0; k < r.count; k++)
-        c->at[k] = ranks[k].index;
+        c->at[k] = r.ranks[k].index;
     return r.count;
 }
 
@@ -375,6 +373,11 @@ static unsigned pick_sticky(struct choice *c)
 
 static const uint64_t one = 1ULL << 32;
 
+static uint64_t ratio(wide part, wide whole)
+{
+    return whole ? (uint64_t)(part * one / whole) : 0;
+}
+
 /* Of what the policy gives this client. */
 static void odds_given(struct choice *c, uint64_t *odds);
 
@@ -385,43 +388,44 @@ static void odds_all(struct choice *c, uint64_t *odds)
         return;
     }
     for (unsigned k = 0; k < c->n; k++)
-        odds[c->at[k]] = one * c->want / c->n;
+        odds[c->at[k]] = ratio(c->want, c->n);
 }
 
 static void odds_round_robin(struct choice *c, uint64_t *odds)
 {
     for (unsigned k = 0; k < c->n; k++)
-        odds[c->at[k]] = one * c->want / c->n;
+        odds[c->at[k]] = ratio(c->want, c->n);
 }
 
 static void odds_share(struct choice *c, uint64_t *odds)
 {
     uint64_t total = sum(c, 0, c->n);
     for (unsigned k = 0; k < c->n; k++)
-        odds[c->at[k]] = (uint64_t)((wide)weight_of(c->p, c->at[k]) * one / total);
+        odds[c->at[k]] = ratio(weight_of(c->p, c->at[k]), total);
 }
 
 static void odds_each(struct choice *c, uint64_t *odds)
 {
     uint64_t max = greatest(c);
     for (unsigned k = 0; k < c->n; k++)
-        odds[c->at[k]] = (uint64_t)((wide)weight_of(c->p, c->at[k]) * one / max);
+        odds[c->at[k]] = ratio(weight_of(c->p, c->at[k]), max);
 }
 
 static void odds_groups(struct choice *c, uint64_t *odds)
 {
+    const struct gslb_pick *p = c->p;
     uint64_t total = sum(c, 0, c->n);
     for (unsigned k = 0; k < c->n; k++) {
+        unsigned i = c->at[k];
         uint64_t mine = 0, max = 0;
         for (unsigned j = 0; j < c->n; j++) {
-            if (c->p->members[c->at[j]].group != c->p->members[c->at[k]].group)
+            if (p->members[c->at[j]].group != p->members[i].group)
                 continue;
-            uint64_t w = weight_of(c->p, c->at[j]);
+            uint64_t w = weight_of(p, c->at[j]);
             mine += w;
             max = w > max ? w : max;
         }
-        odds[c->at[k]] =
-            (uint64_t)((wide)weight_of(c->p, c->at[k]) * mine * one / ((wide)total * max));
+        odds[i] = ratio((wide)weight_of(p, i) * mine, (wide)total * max);
     }
 }
 

@@ -90,6 +90,13 @@ static bool before(const struct rendezvous_rank *a, const struct rendezvous_rank
     return left != right ? left < right : a->id < b->id;
 }
 
+void rendezvous_start(struct rendezvous *r, uint64_t key, unsigned want)
+{
+    r->key = key;
+    r->want = want;
+    r->count = 0;
+}
+
 void rendezvous_offer(struct rendezvous *r, uint64_t id, uint64_t weight, bool late, uint16_t index)
 {
     if (!weight || !r->want)
@@ -120,10 +127,10 @@ void rendezvous_offer(struct rendezvous *r, uint64_t id, uint64_t weight, bool l
 unsigned gslb_rendezvous(const uint64_t *ids, const uint32_t *weights, const bool *usable,
                          unsigned count, uint64_t key)
 {
-    struct rendezvous_rank winner;
-    struct rendezvous r = {.key = hash_mix(key), .want = 1, .ranks = &winner};
+    struct rendezvous r;
+    rendezvous_start(&r, hash_mix(key), 1);
     for (unsigned i = 0; i < count; i++)
         if (!usable || usable[i])
             rendezvous_offer(&r, ids[i], weights[i], false, (uint16_t)i);
-    return r.count ? winner.index : count;
+    return r.count ? r.ranks[0].index : count;
 }

@@ -18,8 +18,9 @@ struct rendezvous_rank {
 struct rendezvous {
     uint64_t key;
     unsigned want, count;
-    struct rendezvous_rank *ranks; /* room for want */
+    struct rendezvous_rank ranks[GSLB_MEMBERS_MAX]; /* the first count; the rest is not touched */
 };
+void rendezvous_start(struct rendezvous *r, uint64_t key, unsigned want);
 void rendezvous_offer(struct rendezvous *r, uint64_t id, uint64_t weight, bool late,
                       uint16_t index);
 
