@@ -79,12 +79,15 @@ static const struct row rows[] = {
     {"load 0 is known", GSLB_LEAST_LOAD, "1l30 1l0 1l20", 0, 0, 0, YES, "1"},
     {"least load is down", GSLB_LEAST_LOAD, "1l30 1l10d 1l20", 0, 0, 0, YES, "2"},
     {"unknown is the mean, not the least", GSLB_LEAST_LOAD, "1 1l10 1l30", 3, 0, 0, YES, "1 0 2"},
+    {"stale load is not in the mean", GSLB_LEAST_LOAD, "1u900 1l10 1l30", 3, 0, 0, YES, "1 0 2"},
     {"the mean leaves out who is down", GSLB_LEAST_LOAD, "1 1l10d 1l30 1l50", 3, 0, 0, YES,
      "2 0 3"},
     {"greatest loads", GSLB_LEAST_LOAD, "1l1000000 1l999999", 2, 0, 0, YES, "1 0"},
     {"fastest", GSLB_FASTEST, "1r300 1r100 1r200", 3, 0, 0, YES, "1 2 0"},
     {"unknown is behind all", GSLB_FASTEST, "1 1r100 1r4000000000", 3, 0, 0, YES, "1 2 0"},
     {"fastest is down", GSLB_FASTEST, "1r300 1r100d 1r200", 0, 0, 99, YES, "2"},
+    {"down in front of the others", GSLB_FASTEST, "1dr1 1r300 1r100", 2, 0, 0, YES, "2 1"},
+    {"down in front of others' loads", GSLB_LEAST_LOAD, "1dl1 1l300 1l100", 2, 0, 0, YES, "2 1"},
     {"just outside the band", GSLB_FASTEST, "1r151 1r100", 2, 0, 50, YES, "1 0"},
     {"consistent, one", GSLB_CONSISTENT, "4", 0, 0, 0, YES, "0"},
     {"consistent, one over", GSLB_CONSISTENT, "4o", 0, 0, 0, YES, "0"},
@@ -137,9 +140,15 @@ static void test_names(void **state)
             gslb_pick(&b.pick, out, &n);
             differs |= out[0] != first[0];
         }
-        if (gslb_policy_uses_client(p) != uses || differs != uses)
-            fail_msg("%s: uses the client %d, changes with it %d", gslb_policy_name(p),
-                     gslb_policy_uses_client(p), differs);
+        bool by_name = false;
+        b.pick.client = 0;
+        for (b.pick.name = 1; b.pick.name < 40; b.pick.name++) {
+            gslb_pick(&b.pick, out, &n);
+            by_name |= out[0] != first[0];
+        }
+        if (gslb_policy_uses_client(p) != uses || differs != uses || by_name != uses)
+            fail_msg("%s: uses the client %d, changes with it %d, with the name %d",
+                     gslb_policy_name(p), gslb_policy_uses_client(p), differs, by_name);
     }
     assert_string_equal(gslb_policy_name(GSLB_WEIGHTED_ROUND_ROBIN), "weighted-round-robin");
     assert_int_equal(gslb_policy_parse("fail-over"), ERR_SYNTAX);
@@ -165,6 +174,8 @@ static const struct odds_row {
     {"forced above all", GSLB_WEIGHTED, "1p3000 1", 0, 0, 0, 0, {3 / 4., 1 / 4.}},
     {"first of two", GSLB_WEIGHTED, "3 1 4", 2, 0, 1, 0, {3 / 8., 1 / 8., 4 / 8.}},
     {"each", GSLB_WEIGHTED_EACH, "1 2 4", 0, 0, 0, 0, {1 / 4., 2 / 4., 1}},
+    {"each of the least products", GSLB_WEIGHTED_EACH, "1p1 2p1 4p1", 0, 0, 0, 0, {.25, .5, 1}},
+    {"the least products", GSLB_WEIGHTED, "1p1 2p1 1p1", 0, 0, 0, 0, {.25, .5, .25}},
     {"each, shuffled", GSLB_WEIGHTED_EACH, "1 2 4", 0, 1, 0, 0, {1 / 4., 2 / 4., 1}},
     {"each, one is down", GSLB_WEIGHTED_EACH, "1 2 4d", 0, 0, 0, 0, {1 / 2., 1, 0}},
     {"each, slow start", GSLB_WEIGHTED_EACH, "4p250 4", 0, 0, 0, 0, {1 / 4., 1}},
@@ -400,15 +411,20 @@ static void test_smooth(void **state)
         const char *label, *members;
         unsigned period, counts[MOST];
     } cases[] = {
-        {"equal", "1 1 1", 3, {1, 1, 1}},         {"5:1:1", "5 1 1", 7, {5, 1, 1}},
-        {"3:2:0:7", "3 2 0 7", 12, {3, 2, 0, 7}}, {"one", "9", 9, {9}},
-        {"one is down", "5 9d 2", 7, {5, 0, 2}},  {"in slow start", "10p100 10 1", 12, {1, 10, 1}},
-        {"1:999", "1 999", 1000, {1, 999}},       {"1:2^18", "1 262144", 262145, {1, 262144}},
+        {"equal", "1 1 1", 3, {1, 1, 1}},
+        {"5:1:1", "5 1 1", 7, {5, 1, 1}},
+        {"3:2:0:7", "3 2 0 7", 12, {3, 2, 0, 7}},
+        {"one", "9", 9, {9}},
+        {"one is down", "5 9d 2", 7, {5, 0, 2}},
+        {"in slow start", "10p100 10 1", 12, {1, 10, 1}},
+        {"the least products", "5p1 1p1 1p1", 7, {5, 1, 1}},
+        {"1:999", "1 999", 1000, {1, 999}},
+        {"1:2^18", "1 262144", 262145, {1, 262144}},
     };
     for (size_t r = 0; r < sizeof cases / sizeof *cases; r++) {
         struct turns t;
         turns_start(&t, GSLB_WEIGHTED_ROUND_ROBIN, cases[r].members);
-        for (unsigned pass = 0; pass < 3; pass++) {
+        for (unsigned pass = 0; pass < 5; pass++) {
             unsigned counts[MOST + 1] = {0};
             for (unsigned k = 0; k < cases[r].period; k++)
                 counts[turn(&t)]++;

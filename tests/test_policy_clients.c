@@ -51,6 +51,7 @@ static void test_moves(void **state)
         {"a twentieth", GSLB_STICKY, "1 4 5 10", 0},
         {"half", GSLB_STICKY, "1 4 5 10", 3},
         {"by slow start", GSLB_CONSISTENT, "9p100 9 9p500", 1},
+        {"hash of the least products", GSLB_HASH, "1p1 4p1 5p1 2p1", 1},
         {"hash", GSLB_HASH, "1 4 5 10", 1},
     };
     static uint16_t before[CLIENTS];
@@ -88,6 +89,28 @@ static void test_moves(void **state)
         if (wrong || fabs(moved / (double)CLIENTS - shares[cases[r].gone]) > 0.01)
             fail_msg("%s: moved %.4f, not %.4f; of survivors %u", cases[r].label,
                      moved / (double)CLIENTS, shares[cases[r].gone], wrong);
+    }
+}
+
+/* Who is second is by weight among the others, as if the first were gone. */
+static void test_second(void **state)
+{
+    (void)state;
+    static const enum gslb_policy policies[] = {GSLB_HASH, GSLB_CONSISTENT, GSLB_STICKY};
+    static const double shares[] = {/* 01 02 10 12 20 21 of 1:2:3 */
+                                    1 / 6. * 2 / 5, 1 / 6. * 3 / 5, 2 / 6. * 1 / 4,
+                                    2 / 6. * 3 / 4, 3 / 6. * 1 / 3, 3 / 6. * 2 / 3};
+    for (unsigned r = 0; r < 3; r++) {
+        struct pool b;
+        unsigned counts[6] = {0}, n;
+        uint16_t out[MOST];
+        pool_make(&b, policies[r], "1 2 3");
+        b.pick.want = 2;
+        for (b.pick.client = 0; b.pick.client < CLIENTS; b.pick.client++) {
+            gslb_pick(&b.pick, out, &n);
+            counts[out[0] * 2 + out[1] - (out[1] > out[0])]++;
+        }
+        expect_chi(gslb_policy_name(policies[r]), counts, shares, 6, CLIENTS);
     }
 }
 
@@ -224,8 +247,9 @@ static void test_sticky(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_time),  cmocka_unit_test(test_moves), cmocka_unit_test(test_items),
-        cmocka_unit_test(test_bound), cmocka_unit_test(test_order), cmocka_unit_test(test_sticky),
+        cmocka_unit_test(test_time),   cmocka_unit_test(test_moves), cmocka_unit_test(test_second),
+        cmocka_unit_test(test_items),  cmocka_unit_test(test_bound), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_sticky),
     };
     return cmocka_run_group_tests_name("policy_clients", tests, NULL, NULL);
 }

@@ -44,6 +44,9 @@ void pool_make(struct pool *b, enum gslb_policy policy, const char *text)
                 s->has_load = true;
                 s->load = (uint32_t)value;
                 break;
+            case 'u':
+                s->load = (uint32_t)value;
+                break;
             case 'r':
                 s->rtt_us = (uint32_t)value;
                 break;

@@ -12,8 +12,9 @@ struct pool {
     struct gslb_pick pick;
 };
 
-/* "3 1d 5p500l20r30g2o": weight, then d down, p permille, l load, r round trip, g group, o over.
- * pick points into *b; ids are made of places. Fails the test on other letters. */
+/* "3 1d 5p500l20r30g2o": weight, then d down, p permille, l load, u load that is stale, r round
+ * trip, g group, o over. pick points into *b; ids are made of places. Fails the test on other
+ * letters. */
 void pool_make(struct pool *b, enum gslb_policy policy, const char *text);
 
 /* A repeatable stream (xorshift64*); *state is not 0. */
