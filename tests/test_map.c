@@ -368,111 +368,108 @@ static const struct geo_site cities[] = {
     {"nrt", true, 35.7720F, 140.3929F},
 };
 
+static const uint16_t some[] = {3, 0}, nosite_first[] = {4, 1, 2};
+static const uint32_t weights[] = {30, 70}, light[] = {0, 5, 1};
+static const struct {
+    const char *label, *address, *want;
+    struct geo_rule rule;
+    unsigned limit;
+} list_rows[] = {
+    {"as written, then the rest",
+     "20.0.0.1",
+     "syd fra iad par dark nrt",
+     {.sites = some, .site_count = 2},
+     0},
+    {"fence", "20.0.0.1", "syd fra!", {.sites = some, .site_count = 2, .fence = true}, 0},
+    {"the map's limit", "20.0.0.1", "syd fra iad", {.sites = some, .site_count = 2}, 3},
+    {"the rule's limit", "20.0.0.1", "syd", {.sites = some, .site_count = 2, .limit = 1}, 3},
+    {"the rule's wider limit",
+     "20.0.0.1",
+     "syd fra iad par",
+     {.sites = some, .site_count = 2, .limit = 4},
+     3},
+    {"a fence and a limit beyond",
+     "20.0.0.1",
+     "syd fra!",
+     {.sites = some, .site_count = 2, .fence = true, .limit = 5},
+     0},
+    {"nearest to Paris", "20.0.0.1", "par fra iad nrt syd dark", {.prefer = GEO_PREFER_NEAREST}, 0},
+    {"nearest to Paris over IPv6",
+     "2a00::1",
+     "par fra iad nrt syd dark",
+     {.prefer = GEO_PREFER_NEAREST},
+     0},
+    {"nearest to San Francisco",
+     "22.0.0.1",
+     "iad nrt par fra syd dark",
+     {.prefer = GEO_PREFER_NEAREST},
+     0},
+    {"nearest, 264 and 317 km, radius 200: a tie",
+     "25.0.0.1",
+     "fra par iad nrt syd dark",
+     {.prefer = GEO_PREFER_NEAREST},
+     0},
+    {"nearest three", "20.0.0.1", "par fra iad", {.prefer = GEO_PREFER_NEAREST}, 3},
+    {"nearest of some, then the rest",
+     "20.0.0.1",
+     "fra syd iad par dark nrt",
+     {.prefer = GEO_PREFER_NEAREST, .sites = some, .site_count = 2},
+     0},
+    {"nearest of some, with one without position",
+     "20.0.0.1",
+     "par iad dark!",
+     {.prefer = GEO_PREFER_NEAREST, .sites = nosite_first, .site_count = 3, .fence = true},
+     0},
+    {"nearest to nowhere",
+     "99.0.0.1",
+     "fra iad par syd dark nrt",
+     {.prefer = GEO_PREFER_NEAREST},
+     0},
+    {"nearest of some to nowhere",
+     "24.0.0.1",
+     "dark iad par!",
+     {.prefer = GEO_PREFER_NEAREST, .sites = nosite_first, .site_count = 3, .fence = true},
+     0},
+    {"weights",
+     "20.0.0.1",
+     "syd:30 fra:70 iad par dark nrt",
+     {.prefer = GEO_PREFER_WEIGHTED, .sites = some, .site_count = 2, .weights = weights},
+     0},
+    {"weights, a fence",
+     "20.0.0.1",
+     "syd:30 fra:70!",
+     {.prefer = GEO_PREFER_WEIGHTED,
+      .sites = some,
+      .site_count = 2,
+      .weights = weights,
+      .fence = true},
+     0},
+    {"a limit cuts no weighted site",
+     "20.0.0.1",
+     "syd:30 fra:70",
+     {.prefer = GEO_PREFER_WEIGHTED, .sites = some, .site_count = 2, .weights = weights},
+     1},
+    {"a weight of 0",
+     "20.0.0.1",
+     "dark:0 iad:5 par:1 fra",
+     {.prefer = GEO_PREFER_WEIGHTED, .sites = nosite_first, .site_count = 3, .weights = light},
+     4},
+};
+
 static void test_lists(void **state)
 {
     (void)state;
     struct geo_db *db = db_of(places);
-    static const uint16_t some[] = {3, 0}, nosite_first[] = {4, 1, 2};
-    static const uint32_t weights[] = {30, 70}, one[] = {0, 5, 1};
-    static const struct {
-        const char *label, *address, *want;
-        struct geo_rule rule;
-        unsigned limit;
-    } rows[] = {
-        {"as written, then the rest",
-         "20.0.0.1",
-         "syd fra iad par dark nrt",
-         {.sites = some, .site_count = 2},
-         0},
-        {"fence", "20.0.0.1", "syd fra!", {.sites = some, .site_count = 2, .fence = true}, 0},
-        {"the map's limit", "20.0.0.1", "syd fra iad", {.sites = some, .site_count = 2}, 3},
-        {"the rule's limit", "20.0.0.1", "syd", {.sites = some, .site_count = 2, .limit = 1}, 3},
-        {"the rule's wider limit",
-         "20.0.0.1",
-         "syd fra iad par",
-         {.sites = some, .site_count = 2, .limit = 4},
-         3},
-        {"a fence and a limit beyond",
-         "20.0.0.1",
-         "syd fra!",
-         {.sites = some, .site_count = 2, .fence = true, .limit = 5},
-         0},
-        {"nearest to Paris",
-         "20.0.0.1",
-         "par fra iad nrt syd dark",
-         {.prefer = GEO_PREFER_NEAREST},
-         0},
-        {"nearest to Paris over IPv6",
-         "2a00::1",
-         "par fra iad nrt syd dark",
-         {.prefer = GEO_PREFER_NEAREST},
-         0},
-        {"nearest to San Francisco",
-         "22.0.0.1",
-         "iad nrt par fra syd dark",
-         {.prefer = GEO_PREFER_NEAREST},
-         0},
-        {"nearest, 264 and 317 km, radius 200: a tie",
-         "25.0.0.1",
-         "fra par iad nrt syd dark",
-         {.prefer = GEO_PREFER_NEAREST},
-         0},
-        {"nearest three", "20.0.0.1", "par fra iad", {.prefer = GEO_PREFER_NEAREST}, 3},
-        {"nearest of some, then the rest",
-         "20.0.0.1",
-         "fra syd iad par dark nrt",
-         {.prefer = GEO_PREFER_NEAREST, .sites = some, .site_count = 2},
-         0},
-        {"nearest of some, with one without position",
-         "20.0.0.1",
-         "par iad dark!",
-         {.prefer = GEO_PREFER_NEAREST, .sites = nosite_first, .site_count = 3, .fence = true},
-         0},
-        {"nearest to nowhere",
-         "99.0.0.1",
-         "fra iad par syd dark nrt",
-         {.prefer = GEO_PREFER_NEAREST},
-         0},
-        {"nearest of some to nowhere",
-         "24.0.0.1",
-         "dark iad par!",
-         {.prefer = GEO_PREFER_NEAREST, .sites = nosite_first, .site_count = 3, .fence = true},
-         0},
-        {"weights",
-         "20.0.0.1",
-         "syd:30 fra:70 iad par dark nrt",
-         {.prefer = GEO_PREFER_WEIGHTED, .sites = some, .site_count = 2, .weights = weights},
-         0},
-        {"weights, a fence",
-         "20.0.0.1",
-         "syd:30 fra:70!",
-         {.prefer = GEO_PREFER_WEIGHTED,
-          .sites = some,
-          .site_count = 2,
-          .weights = weights,
-          .fence = true},
-         0},
-        {"a limit cuts no weighted site",
-         "20.0.0.1",
-         "syd:30 fra:70",
-         {.prefer = GEO_PREFER_WEIGHTED, .sites = some, .site_count = 2, .weights = weights},
-         1},
-        {"a weight of 0",
-         "20.0.0.1",
-         "dark:0 iad:5 par:1 fra",
-         {.prefer = GEO_PREFER_WEIGHTED, .sites = nosite_first, .site_count = 3, .weights = one},
-         4},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof list_rows / sizeof *list_rows; i++) {
         struct geo_map_config c = {.name = "m",
                                    .sites = cities,
                                    .site_count = 6,
-                                   .rules = &rows[i].rule,
+                                   .rules = &list_rows[i].rule,
                                    .rule_count = 1,
-                                   .limit = rows[i].limit,
+                                   .limit = list_rows[i].limit,
                                    .db = db};
-        check_asks(&c,
-                   (const struct ask[]){{rows[i].label, rows[i].address, rows[i].want, -1}, {0}});
+        check_asks(&c, (const struct ask[]){
+                           {list_rows[i].label, list_rows[i].address, list_rows[i].want, -1}, {0}});
     }
     geo_db_free(db);
 }
@@ -673,61 +670,60 @@ static void test_proof(void **state)
 
 /* ---- what is said of wrong and odd ones ---- */
 
+static const uint16_t twice[] = {1, 1}, unknown[] = {7}, dark[] = {4};
+static const uint32_t none[] = {0}, large[] = {UINT32_MAX, 1};
+static const uint16_t two[] = {0, 1};
+static const struct {
+    const char *label;
+    struct geo_rule rule;
+    int err;
+    const char *want;
+} rule_rows[] = {
+    {"right", ANY(A), 0, ""},
+    {"no site", {.prefer = GEO_PREFER_LIST}, ERR_INVALID, "rule 1: it has no site"},
+    {"unknown site", ANY(unknown), ERR_INVALID, "rule 1: there is no site of number 7"},
+    {"site twice", {.sites = twice, .site_count = 2}, ERR_INVALID, "site iad is there twice"},
+    {"no sum",
+     {.prefer = GEO_PREFER_WEIGHTED, .sites = A, .site_count = 1, .weights = none},
+     ERR_INVALID,
+     "its weights have no sum"},
+    {"no weights",
+     {.prefer = GEO_PREFER_WEIGHTED, .sites = A, .site_count = 1},
+     ERR_INVALID,
+     "its weights have no sum"},
+    {"too heavy",
+     {.prefer = GEO_PREFER_WEIGHTED, .sites = two, .site_count = 2, .weights = large},
+     ERR_INVALID,
+     "the sum of its weights is above 4294967295"},
+    {"nearest without positions",
+     {.prefer = GEO_PREFER_NEAREST, .sites = dark, .site_count = 1},
+     ERR_INVALID,
+     "none of its sites has a position"},
+    {"unknown network", NET(3, A), ERR_INVALID, "there is no operator network of number 3"},
+    {"continent", BY(GEO_MATCH_CONTINENT, "XX", A), ERR_INVALID, "\"XX\" is not a continent"},
+    {"country", BY(GEO_MATCH_COUNTRY, "Germany", A), ERR_INVALID, "\"Germany\" is not a country"},
+    {"no text", BY(GEO_MATCH_COUNTRY, NULL, A), ERR_INVALID, "\"\" is not a country"},
+    {"subdivision", BY(GEO_MATCH_SUBDIVISION, "CA", A), ERR_INVALID, "\"CA\" is not a subdivision"},
+    {"city", BY(GEO_MATCH_CITY, "Paris", A), ERR_INVALID, "\"Paris\" is not a city"},
+    {"AS", {.match = GEO_MATCH_ASN, .sites = A, .site_count = 1}, ERR_INVALID, "RFC 7607"},
+    {"country that is nowhere", BY(GEO_MATCH_COUNTRY, "JP", A), 0,
+     "warning: map m: rule 1: no place is \"JP\""},
+    {"AS that is nowhere",
+     {.match = GEO_MATCH_ASN, .number = 7, .sites = A, .site_count = 1},
+     0,
+     "warning: map m: rule 1: no place has AS7"},
+    {"somebody is not matched", BY(GEO_MATCH_COUNTRY, "DE", A), 0,
+     "warning: map m: clients that no rule matches get no site"},
+};
+
 static void test_diagnostics(void **state)
 {
     (void)state;
     struct geo_db *db = db_of(places);
-    static const uint16_t twice[] = {1, 1}, unknown[] = {7}, dark[] = {4};
-    static const uint32_t none[] = {0}, large[] = {UINT32_MAX, 1};
-    static const uint16_t two[] = {0, 1};
     const struct prefix ten = net_of("10.0.0.0/8"), form = net_of("2002:a00::/24");
     const struct geo_network same[] = {{"x", &ten, 1, NULL}, {"y", &ten, 1, NULL}},
                              carrier[] = {{"x", &form, 1, NULL}};
     static const struct geo_site lost[] = {{"lost", true, 91, 0}};
-    static const struct {
-        const char *label;
-        struct geo_rule rule;
-        int err;
-        const char *want;
-    } rows[] = {
-        {"right", ANY(A), 0, ""},
-        {"no site", {.prefer = GEO_PREFER_LIST}, ERR_INVALID, "rule 1: it has no site"},
-        {"unknown site", ANY(unknown), ERR_INVALID, "rule 1: there is no site of number 7"},
-        {"site twice", {.sites = twice, .site_count = 2}, ERR_INVALID, "site iad is there twice"},
-        {"no sum",
-         {.prefer = GEO_PREFER_WEIGHTED, .sites = A, .site_count = 1, .weights = none},
-         ERR_INVALID,
-         "its weights have no sum"},
-        {"no weights",
-         {.prefer = GEO_PREFER_WEIGHTED, .sites = A, .site_count = 1},
-         ERR_INVALID,
-         "its weights have no sum"},
-        {"too heavy",
-         {.prefer = GEO_PREFER_WEIGHTED, .sites = two, .site_count = 2, .weights = large},
-         ERR_INVALID,
-         "the sum of its weights is above 4294967295"},
-        {"nearest without positions",
-         {.prefer = GEO_PREFER_NEAREST, .sites = dark, .site_count = 1},
-         ERR_INVALID,
-         "none of its sites has a position"},
-        {"unknown network", NET(3, A), ERR_INVALID, "there is no operator network of number 3"},
-        {"continent", BY(GEO_MATCH_CONTINENT, "XX", A), ERR_INVALID, "\"XX\" is not a continent"},
-        {"country", BY(GEO_MATCH_COUNTRY, "Germany", A), ERR_INVALID,
-         "\"Germany\" is not a country"},
-        {"no text", BY(GEO_MATCH_COUNTRY, NULL, A), ERR_INVALID, "\"\" is not a country"},
-        {"subdivision", BY(GEO_MATCH_SUBDIVISION, "CA", A), ERR_INVALID,
-         "\"CA\" is not a subdivision"},
-        {"city", BY(GEO_MATCH_CITY, "Paris", A), ERR_INVALID, "\"Paris\" is not a city"},
-        {"AS", {.match = GEO_MATCH_ASN, .sites = A, .site_count = 1}, ERR_INVALID, "RFC 7607"},
-        {"country that is nowhere", BY(GEO_MATCH_COUNTRY, "JP", A), 0,
-         "warning: map m: rule 1: no place is \"JP\""},
-        {"AS that is nowhere",
-         {.match = GEO_MATCH_ASN, .number = 7, .sites = A, .site_count = 1},
-         0,
-         "warning: map m: rule 1: no place has AS7"},
-        {"somebody is not matched", BY(GEO_MATCH_COUNTRY, "DE", A), 0,
-         "warning: map m: clients that no rule matches get no site"},
-    };
     const struct geo_rule shadowed[] = {ANY(A), BY(GEO_MATCH_COUNTRY, "DE", B)};
     const struct {
         const char *label;
@@ -751,16 +747,16 @@ static void test_diagnostics(void **state)
         {"off the globe", {.sites = lost, .site_count = 1}, ERR_INVALID, "lost lies off the globe"},
         {"too many sites", {.sites = abc, .site_count = 257}, ERR_LIMIT, "257 sites, at most 256"},
     };
-    size_t n = sizeof rows / sizeof *rows;
+    size_t n = sizeof rule_rows / sizeof *rule_rows;
     for (size_t i = 0; i < n + sizeof maps / sizeof *maps; i++) {
         struct geo_map_config c = {.sites = cities, .site_count = 6, .rule_count = 1, .db = db};
         if (i < n)
-            c.rules = &rows[i].rule;
+            c.rules = &rule_rows[i].rule;
         else
             c = maps[i - n].c;
         c.name = "m";
-        const char *want = i < n ? rows[i].want : maps[i - n].want;
-        int want_err = i < n ? rows[i].err : maps[i - n].err;
+        const char *want = i < n ? rule_rows[i].want : maps[i - n].want;
+        int want_err = i < n ? rule_rows[i].err : maps[i - n].err;
         char text[2000];
         struct diag_list d;
         struct geo_map *m = NULL;
@@ -769,7 +765,8 @@ static void test_diagnostics(void **state)
         show_diag(&d, text, sizeof text);
         if (err != want_err || !m != (err != 0) || (err != 0) != (d.errors > 0) ||
             !strstr(text, want) || (!*want && *text))
-            fail_msg("%s: %s: %s", i < n ? rows[i].label : maps[i - n].label, err_name(err), text);
+            fail_msg("%s: %s: %s", i < n ? rule_rows[i].label : maps[i - n].label, err_name(err),
+                     text);
         diag_fini(&d);
         geo_map_free(m);
     }
