@@ -259,6 +259,7 @@ static void test_constant(void **state)
     assert_int_equal(geo_map_rule(m, &a), 0);
     assert_int_equal(geo_map_rule(m, &b), 1);
     assert_ptr_equal(geo_map_find(m, &a, NULL), geo_map_find(m, &b, NULL));
+    assert_int_equal(geo_map_find(m, &b, NULL)->rule, 0);
     geo_map_free(m);
     check_asks(&c, asks);
 }
@@ -304,48 +305,46 @@ static void test_matches(void **state)
         struct geo_rule rule;
         const char *in[4], *out[4];
     } rows[] = {
-        {"any", {.match = GEO_MATCH_ANY}, {"20.0.0.1", "::2", "99.0.0.1"}, {0}},
+        {"any", ANY(A), {"20.0.0.1", "::2", "99.0.0.1"}, {0}},
         {"continent",
-         {.match = GEO_MATCH_CONTINENT, .text = "eu"},
+         BY(GEO_MATCH_CONTINENT, "eu", A),
          {"20.0.0.1", "21.0.0.1", "2a00::1"},
          {"22.0.0.1", "24.0.0.1", "99.0.0.1"}},
         {"country",
-         {.match = GEO_MATCH_COUNTRY, .text = "Us"},
+         BY(GEO_MATCH_COUNTRY, "Us", A),
          {"22.0.0.1", "23.0.0.1"},
          {"20.0.0.1", "24.0.0.1"}},
         {"subdivision, first level",
-         {.match = GEO_MATCH_SUBDIVISION, .text = "FR/IDF"},
+         BY(GEO_MATCH_SUBDIVISION, "FR/IDF", A),
          {"20.0.0.1", "2a00::1"},
          {"21.0.0.1", "22.0.0.1"}},
         {"subdivision, second level",
-         {.match = GEO_MATCH_SUBDIVISION, .text = "fr/75"},
+         BY(GEO_MATCH_SUBDIVISION, "fr/75", A),
          {"20.0.0.1"},
          {"21.0.0.1"}},
         {"subdivision of one country",
-         {.match = GEO_MATCH_SUBDIVISION, .text = "US/CA"},
+         BY(GEO_MATCH_SUBDIVISION, "US/CA", A),
          {"22.0.0.1"},
          {"23.0.0.1", "21.0.0.1"}},
         {"city of one country",
-         {.match = GEO_MATCH_CITY, .text = "FR/paris"},
+         BY(GEO_MATCH_CITY, "FR/paris", A),
          {"20.0.0.1"},
          {"23.0.0.1", "21.0.0.1"}},
         {"city with a space",
-         {.match = GEO_MATCH_CITY, .text = "us/San Francisco"},
+         BY(GEO_MATCH_CITY, "us/San Francisco", A),
          {"22.0.0.1"},
          {"23.0.0.1", "21.0.0.1"}},
         {"AS",
-         {.match = GEO_MATCH_ASN, .number = 64504},
+         {.match = GEO_MATCH_ASN, .number = 64504, .sites = A, .site_count = 1},
          {"24.0.0.1"},
          {"23.0.0.1", "25.0.0.1", "99.0.0.1"}},
         {"unknown",
-         {.match = GEO_MATCH_UNKNOWN},
+         BY(GEO_MATCH_UNKNOWN, NULL, A),
          {"24.0.0.1", "99.0.0.1", "3000::1"},
          {"20.0.0.1", "25.0.0.1", "2a00::1"}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct geo_rule rules[] = {rows[i].rule, ANY(B)};
-        rules[0].sites = A;
-        rules[0].site_count = 1;
+        const struct geo_rule rules[] = {rows[i].rule, ANY(B)};
         struct geo_map_config c = {
             .name = "m", .sites = abc, .site_count = 3, .rules = rules, .rule_count = 2, .db = db};
         struct ask asks[9] = {{0}};
@@ -586,14 +585,28 @@ static void test_narrowest(void **state)
                        {0},
                    });
     struct geo_map *m = map_of("narrowest", &c);
-    /* 10.1.1.0/24: 9 leaves; 10.1.2.0 and 10.1.3.0: two each (the last is 10.1.2.128/25 beside
-     * 10.1.3.0/25, which no network joins); 2a00:1:2::/48: 17; 2a00:1:3::/48: 17. */
+    /* 10.1.1.0/24; 10.1.2.0/24; 10.1.3.0/24; the two /48. */
     assert_int_equal(geo_map_info(m).merged, 9 + 2 + 2 + 17 + 17);
     geo_map_free(m);
     c.narrowest4 = 0;
     c.narrowest6 = 0;
     check_asks(&c, (const struct ask[]){{"no bound", "10.1.1.1", "b a c", 32},
                                         {"no bound", "2a00:1:2:3::1", "b a c", 64},
+                                        {0}});
+    /* The IPv6 tree ends a leaf at ::ffff:0:0/96, of which nothing comes into the IPv4 one. */
+    const struct prefix all4[] = {net_of("0.0.0.0/0")},
+                        beside[] = {net_of("::fffe:0:0/96"), net_of("2a00::/124")};
+    const struct geo_network both[] = {{"all4", all4, 1, NULL}, {"beside", beside, 2, NULL}};
+    const struct geo_rule three[] = {NET(0, C), NET(1, B), ANY(A)};
+    c.networks = both;
+    c.network_count = 2;
+    c.rules = three;
+    c.rule_count = 3;
+    c.narrowest6 = 112;
+    check_asks(&c, (const struct ask[]){{"all of IPv4", "10.1.1.1", "c a b", 0},
+                                        {"beside the carriers", "::fffe:0:1", "b a c", 96},
+                                        {"with the base", "2a00::ff", "b a c", 112},
+                                        {"others", "2a01::", "a b c", 16},
                                         {0}});
 }
 
