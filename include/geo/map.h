@@ -3,7 +3,10 @@
  * distinct (operator network, place, place of the second database) and leaves one prefix table,
  * address -> list; equal lists merge, so that a look-up's depth is the minimal correct ECS scope
  * (RFC 7871 7.2.1). A second table, address -> place, serves explain and metrics only.
- * Threads: compile by one; a compiled map is immutable, by any. Owner: the caller. */
+ * In the IPv6 tree nothing around other addresses reaches over a network whose addresses carry IPv4
+ * ones, unless all of those get the same list too.
+ * Threads: compile by one; a compiled map is immutable, by any. Owner: the caller; the databases
+ * are borrowed and outlive the map, all else is copied. */
 #ifndef WAYPOST_GEO_MAP_H
 #define WAYPOST_GEO_MAP_H
 
@@ -25,35 +28,39 @@ enum geo_match {
     GEO_MATCH_CONTINENT,   /* "EU" */
     GEO_MATCH_COUNTRY,     /* "DE" */
     GEO_MATCH_SUBDIVISION, /* "US/CA": any of the levels */
-    GEO_MATCH_CITY,        /* "FR/Paris", case does not matter */
+    GEO_MATCH_CITY,        /* "FR/Paris" */
     GEO_MATCH_ASN,
-    GEO_MATCH_UNKNOWN, /* no database says where this is */
+    GEO_MATCH_UNKNOWN, /* neither continent nor country nor position are known */
 };
 enum geo_prefer {
-    GEO_PREFER_LIST,     /* the sites as written, then (unless `fence`) the map's others in order */
-    GEO_PREFER_NEAREST,  /* by great circle; ties within the accuracy radius in the map's order */
-    GEO_PREFER_WEIGHTED, /* the sites with weights: one is drawn per client network and name */
+    GEO_PREFER_LIST, /* the sites as written, then (unless `fence`) the map's others in order */
+    /* By great circle: the nearest, and all that are farther by no more than the accuracy radius,
+     * in the map's order; then so for the rest. Sites without a position come after all that have
+     * one, then, unless `fence`, the map's others. A client without a position: as LIST. */
+    GEO_PREFER_NEAREST,
+    GEO_PREFER_WEIGHTED, /* as LIST; one of the sites is drawn per client network and name */
 };
 
 struct geo_rule {
     enum geo_match match;
-    const char *text; /* CONTINENT, COUNTRY, SUBDIVISION, CITY */
+    const char *text; /* CONTINENT, COUNTRY, SUBDIVISION, CITY; case of ASCII does not matter */
     uint32_t number;  /* NETWORK: index; ASN */
     enum geo_prefer prefer;
     const uint16_t *sites; /* LIST, WEIGHTED: indices; NEAREST: among these, none: all */
     const uint32_t *weights;
     unsigned site_count;
-    unsigned limit; /* length of the list, 0: the map's */
+    unsigned limit; /* length of the list, 0: the map's; it never cuts weighted sites */
     bool fence;     /* never any other site than these */
 };
 
-struct geo_network { /* a named list of prefixes; more specific ones win over wider ones of others
-                      */
+/* A named list of prefixes; more specific ones win over wider ones of others. */
+struct geo_network {
     const char *name;
     const struct prefix *prefixes;
     unsigned prefix_count;
-    const struct geo_place
-        *place; /* what these clients are taken to be, or NULL: as the database */
+    /* What these clients are taken to be, instead of what `db` says (`asn_db` still adds to it), or
+     * NULL: as the database. */
+    const struct geo_place *place;
 };
 
 struct geo_map_config {
@@ -64,11 +71,14 @@ struct geo_map_config {
     unsigned network_count;
     const struct geo_rule *rules;
     unsigned rule_count;
-    unsigned limit;              /* length of every list, 0: all */
-    const struct geo_db *db;     /* places, or NULL */
-    const struct geo_db *asn_db; /* second database for what the first lacks, or NULL */
+    unsigned limit;          /* length of every list, 0: all */
+    const struct geo_db *db; /* places, or NULL */
+    /* Second database for what the first lacks, or NULL: the AS with its name; the location, where
+     * the first knows none. */
+    const struct geo_db *asn_db;
     /* Leaves deeper than this are merged before scopes are derived (the answer of the base address;
-     * reported); 0: never. IPv4, IPv6. */
+     * reported); 0: never. IPv4, IPv6. Beside networks that carry IPv4 IPv6 leaves may still be
+     * deeper. */
     uint8_t narrowest4, narrowest6;
 };
 
@@ -76,13 +86,15 @@ struct geo_list {
     const uint16_t *sites;   /* best first */
     const uint32_t *weights; /* of the first `weighted` sites, else NULL */
     unsigned count, weighted;
-    int rule;   /* index, -1: none matched */
+    int rule;   /* index of the first that gives this list, -1: none matched (see geo_map_rule) */
     bool fence; /* outsiders and those whose sites are down get no other */
 };
 
-/* ERR_INVALID (said in d: unknown site, empty rule, weights without a sum, NEAREST without
- * positions, a network twice with different meaning); ERR_LIMIT, ERR_NOMEM. Warnings: a text that
- * matches no place of the database; a rule that no client reaches; leaves that were merged. */
+/* ERR_INVALID (unknown or repeated site, empty rule, weights without a sum, NEAREST without
+ * positions, a text that is no code, a network twice with different meaning, one inside those that
+ * carry IPv4); ERR_LIMIT, ERR_NOMEM, ERR_SYSTEM: no randomness. All are said in d, *m is untouched.
+ * Warnings: a text or AS that matches no place; a rule that no client reaches; clients that no rule
+ * matches; leaves that were merged. */
 int geo_map_compile(struct geo_map **m, const struct geo_map_config *c, struct diag_list *d);
 void geo_map_free(struct geo_map *m);
 
@@ -92,20 +104,25 @@ const struct geo_list *geo_map_find(const struct geo_map *m, const struct addr *
 /* Of a whole network (the ECS source): the list of its base address. */
 const struct geo_list *geo_map_find_net(const struct geo_map *m, const struct prefix *net,
                                         unsigned *depth);
+/* What is taken to be known of the client, or NULL. */
 const struct geo_place *geo_map_place(const struct geo_map *m, const struct addr *a);
 /* The name of the operator network, or NULL. */
 const char *geo_map_network(const struct geo_map *m, const struct addr *a);
+/* The index of the rule that decides for this address, or -1. (Rules may give equal lists.) */
+int geo_map_rule(const struct geo_map *m, const struct addr *a);
 
 /* The list as the rules say it, evaluated for this one address without the table: what the table
  * is checked against (tests; geo_map_prove at load). */
 void geo_map_evaluate(const struct geo_map_config *c, const struct addr *a, struct geo_list *out,
                       uint16_t sites[GEO_SITES_MAX]);
 /* Checks every leaf of the table against geo_map_evaluate at both its ends, and that its neighbour
- * differs. ERR_MISMATCH, with the first address that is wrong. */
+ * differs; and every address at which what a network or database says may change, so that nothing
+ * is left out between the ends. One evaluation each. ERR_MISMATCH, with an address that is wrong.
+ */
 int geo_map_prove(const struct geo_map *m, const struct geo_map_config *c, struct addr *wrong);
 
 struct geo_map_info {
-    unsigned lists, leaves4, leaves6, merged; /* merged: by narrowest */
+    unsigned lists, leaves4, leaves6, merged; /* lists: not empty ones; merged: by narrowest */
     size_t bytes;
 };
 struct geo_map_info geo_map_info(const struct geo_map *m);
