@@ -39,7 +39,8 @@ struct work {
     uint32_t *list_slots;       /* indexes of lists, 0 is free */
     size_t list_cap;
     uint64_t seed;
-    bool *reached; /* of each rule */
+    uint32_t *last; /* of each pair in first: 1 + the combination that was measured last */
+    bool *reached;  /* of each rule */
     bool unmatched;
 };
 
@@ -288,13 +289,25 @@ static int list_keep(struct work *w, const struct geo_list *l, uint32_t *index)
     return 0;
 }
 
+/* The same rule and the same position: the same list, without measuring again. */
+static bool is_alike(const struct map_combo *a, const struct map_combo *b)
+{
+    const struct geo_place *p = a->place, *q = b->place;
+    if (a->rule != b->rule || (p && p->has_position) != (q && q->has_position))
+        return false;
+    return !p || !q || !p->has_position ||
+           (p->latitude == q->latitude && p->longitude == q->longitude &&
+            p->radius_km == q->radius_km);
+}
+
 static int evaluate_all(struct work *w)
 {
     struct geo_map *m = w->m;
     uint16_t sites[GEO_SITES_MAX];
     m->combo_count = w->second.count;
     m->combos = calloc(m->combo_count, sizeof *m->combos);
-    if (!m->combos)
+    w->last = calloc(w->first.count, sizeof *w->last);
+    if (!m->combos || !w->last)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < m->combo_count; i++) {
         const struct pairs_pair *second = &w->second.pairs[i];
@@ -309,12 +322,18 @@ static int evaluate_all(struct work *w)
             combo->place = arena_dup(&m->arena, &mixed, sizeof mixed);
         if (!combo->place && second->b)
             return ERR_NOMEM;
-        map_rules_apply(&w->own, combo->net, combo->place, &list, sites);
-        combo->rule = list.rule;
-        if (list.rule >= 0)
-            w->reached[list.rule] = true;
+        combo->rule = map_rules_match(&w->own, combo->net, combo->place);
+        if (combo->rule >= 0)
+            w->reached[combo->rule] = true;
         else
             w->unmatched = true;
+        uint32_t *last = &w->last[second->a - 1];
+        if (*last && is_alike(&m->combos[*last - 1], combo)) {
+            combo->list = m->combos[*last - 1].list;
+            continue;
+        }
+        *last = i + 1;
+        map_rules_apply(&w->own, combo->net, combo->place, &list, sites);
         if (list_keep(w, &list, &combo->list))
             return ERR_NOMEM;
     }
@@ -523,6 +542,7 @@ int geo_map_compile(struct geo_map **m, const struct geo_map_config *c, struct d
     pairs_fini(&w.first);
     pairs_fini(&w.second);
     free(w.list_slots);
+    free(w.last);
     free(w.reached);
     if (!err) {
         *m = w.m;

@@ -29,7 +29,10 @@ struct geo_map {
     struct arena arena; /* lists, places and names */
 };
 
-/* The sites for clients of a place (NULL: nothing is known) in an operator network (0: none). */
+/* The index of the rule that decides, or -1. */
+int map_rules_match(const struct geo_map_config *c, uint32_t net, const struct geo_place *place);
+/* Of a place, only its position and radius matter once the rule is known.
+ * The sites for clients of a place (NULL: nothing is known) in an operator network (0: none). */
 void map_rules_apply(const struct geo_map_config *c, uint32_t net, const struct geo_place *place,
                      struct geo_list *out, uint16_t sites[GEO_SITES_MAX]);
 /* What is taken to be known of a client: the network's place instead of the database's, and the

@@ -119,14 +119,21 @@ static void rank(const struct geo_map_config *c, const struct geo_place *p, uint
     }
 }
 
+int map_rules_match(const struct geo_map_config *c, uint32_t net, const struct geo_place *place)
+{
+    for (unsigned i = 0; i < c->rule_count; i++)
+        if (map_rule_matches(&c->rules[i], net, place))
+            return (int)i;
+    return -1;
+}
+
 void map_rules_apply(const struct geo_map_config *c, uint32_t net, const struct geo_place *place,
                      struct geo_list *out, uint16_t sites[GEO_SITES_MAX])
 {
-    unsigned i = 0, n = 0;
-    while (i < c->rule_count && !map_rule_matches(&c->rules[i], net, place))
-        i++;
+    unsigned n = 0;
+    int i = map_rules_match(c, net, place);
     *out = (struct geo_list){.sites = sites, .rule = -1};
-    if (i == c->rule_count)
+    if (i < 0)
         return;
     const struct geo_rule *r = &c->rules[i];
     bool taken[GEO_SITES_MAX] = {false};
@@ -152,7 +159,7 @@ void map_rules_apply(const struct geo_map_config *c, uint32_t net, const struct 
                              .weights = least ? r->weights : NULL,
                              .count = n,
                              .weighted = least,
-                             .rule = (int)i,
+                             .rule = i,
                              .fence = r->fence};
 }
 

@@ -117,7 +117,8 @@ void geo_map_evaluate(const struct geo_map_config *c, const struct addr *a, stru
                       uint16_t sites[GEO_SITES_MAX]);
 /* Checks every leaf of the table against geo_map_evaluate at both its ends, and that its neighbour
  * differs; and every address at which what a network or database says may change, so that nothing
- * is left out between the ends. One evaluation each. ERR_MISMATCH, with an address that is wrong.
+ * is left out between the ends. One evaluation each, so for a large database it takes several times
+ * as long as compiling. ERR_MISMATCH, with an address that is wrong.
  */
 int geo_map_prove(const struct geo_map *m, const struct geo_map_config *c, struct addr *wrong);
 
