@@ -450,20 +450,9 @@ bool zone_node_get(const struct zone *z, const struct zone_node *n, uint16_t typ
     return false;
 }
 
-bool zone_get(const struct zone *z, const uint8_t *name, uint16_t type, struct dns_rrset *set)
-{
-    const struct zone_node *n = zone_find(z, name);
-    return n && zone_node_get(z, n, type, 0, set);
-}
-
 struct part *zone_part(struct zone *z)
 {
     return &z->part;
-}
-
-const uint8_t *zone_origin(const struct zone *z)
-{
-    return z->origin;
 }
 
 uint32_t zone_serial(const struct zone *z)

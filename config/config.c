@@ -443,10 +443,6 @@ void config_free(struct config *c)
     free(c);
 }
 
-const char *config_name(const struct config *c)
-{
-    return c->tree.name;
-}
 const char *config_folder(const struct config *c)
 {
     return c->folder;

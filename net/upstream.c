@@ -48,7 +48,7 @@ struct upstream_entry *upstream_entry_new(struct transport_attempt *a, struct li
     return e;
 }
 
-void upstream_forget(struct upstream_entry *e)
+static void upstream_forget(struct upstream_entry *e)
 {
     e->attempt->open = false;
     e->attempt->priv[0] = NULL;

@@ -35,7 +35,6 @@ struct upstream_entry *upstream_entry_new(struct transport_attempt *a, struct li
 /* Unlinks and frees the entry, then calls the owner. */
 void upstream_finish(struct upstream_entry *e, enum transport_event event, const uint8_t *packet,
                      size_t len, int err);
-void upstream_forget(struct upstream_entry *e);
 
 int usock_send(struct upstream *u, struct transport_attempt *a);
 void usock_done(struct usock *s);

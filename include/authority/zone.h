@@ -22,7 +22,6 @@ int zone_load(struct zone **z, const uint8_t *origin, const char *path, struct d
 int zone_load_mem(struct zone **z, const uint8_t *origin, const char *name, const char *text,
                   size_t len, struct diag_list *diags);
 struct part *zone_part(struct zone *z);
-const uint8_t *zone_origin(const struct zone *z);
 uint32_t zone_serial(const struct zone *z);
 /* The same records with the same TTLs, as a reload without a change gives. */
 bool zone_same(const struct zone *a, const struct zone *b);
@@ -31,7 +30,5 @@ struct zone_size {
     uint64_t records, names, bytes;
 };
 struct zone_size zone_size(const struct zone *z);
-/* The set at an exact name, as stored (no wildcard, no cut logic), or false. */
-bool zone_get(const struct zone *z, const uint8_t *name, uint16_t type, struct dns_rrset *set);
 
 #endif

@@ -53,8 +53,7 @@ int config_load(struct config **c, const char *path, struct diag_list *diags);
 int config_load_mem(struct config **c, const char *name, const char *text, size_t len,
                     struct diag_list *diags);
 void config_free(struct config *c);
-/* The file's name as given, and the folder that relative paths start from ("." for memory). */
-const char *config_name(const struct config *c);
+/* The folder that relative paths start from ("." for memory). */
 const char *config_folder(const struct config *c);
 
 /* Items of a sequence of maps. */
