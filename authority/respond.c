@@ -388,8 +388,6 @@ static enum authority_result follow(struct respond *r, enum outcome *last)
             r->out->rcode = DNS_RCODE_SERVFAIL;
             return AUTHORITY_DONE;
         }
-        r->out->is_alias = true;
-        dns_name_lower(r->out->target, r->name);
         if (!next)
             return AUTHORITY_LEAVES;
         r->zone = next;
@@ -402,9 +400,12 @@ static enum authority_result walk(struct respond *r)
     enum outcome last;
     enum authority_result result = follow(r, &last);
     put_proofs(r);
-    if (last == OUTCOME_REFERRAL) {
-        r->out->is_referral = true;
-        return AUTHORITY_LEAVES;
+    if (last == OUTCOME_REFERRAL)
+        result = AUTHORITY_LEAVES;
+    if (result == AUTHORITY_LEAVES) {
+        r->out->is_referral = last == OUTCOME_REFERRAL;
+        r->out->is_alias = r->alias_count != 0;
+        dns_name_lower(r->out->target, r->name);
     }
     if (result != AUTHORITY_DONE || last != OUTCOME_DONE || r->tc)
         return result;

@@ -345,6 +345,27 @@ static void print_eui(struct sheet *o, const uint8_t *p, unsigned n)
     }
 }
 
+static void print_number(struct sheet *o, const uint8_t *p, size_t octets)
+{
+    sheet_number(o, octets == 1 ? *p : octets == 2 ? get_u16(p) : get_u32(p));
+}
+
+static void print_strings(struct sheet *o, const uint8_t *p, const uint8_t *end)
+{
+    for (const uint8_t *q = p; q < end; q += 1 + *q) {
+        sheet_put(o, q == p ? "" : " ");
+        sheet_quoted(o, q + 1, *q);
+    }
+}
+
+static void print_salt(struct sheet *o, const uint8_t *p)
+{
+    if (*p)
+        sheet_hex(o, p + 1, *p);
+    else
+        sheet_put(o, "-");
+}
+
 static void print_field(struct sheet *o, enum rdata_field f, const uint8_t *p, size_t n)
 {
     char text[DNS_NAME_TEXT_MAX];
@@ -357,15 +378,11 @@ static void print_field(struct sheet *o, enum rdata_field f, const uint8_t *p, s
         return;
     case FIELD_U8:
     case FIELD_ALGORITHM:
-        sheet_number(o, *p);
-        return;
     case FIELD_U16:
     case FIELD_CERT_TYPE:
-        sheet_number(o, get_u16(p));
-        return;
     case FIELD_U32:
     case FIELD_PERIOD:
-        sheet_number(o, get_u32(p));
+        print_number(o, p, n);
         return;
     case FIELD_TIME:
         print_time(o, get_u32(p));
@@ -387,10 +404,7 @@ static void print_field(struct sheet *o, enum rdata_field f, const uint8_t *p, s
         sheet_put(o, text);
         return;
     case FIELD_STRINGS:
-        for (const uint8_t *q = p; q < p + n; q += 1 + *q) {
-            sheet_put(o, q == p ? "" : " ");
-            sheet_quoted(o, q + 1, *q);
-        }
+        print_strings(o, p, p + n);
         return;
     case FIELD_TEXT:
         sheet_quoted(o, p, n);
@@ -402,10 +416,7 @@ static void print_field(struct sheet *o, enum rdata_field f, const uint8_t *p, s
         sheet_base64(o, p, n);
         return;
     case FIELD_SALT:
-        if (*p)
-            sheet_hex(o, p + 1, *p);
-        else
-            sheet_put(o, "-");
+        print_salt(o, p);
         return;
     case FIELD_HASH32:
         print_base32(o, p + 1, *p);

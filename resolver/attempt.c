@@ -38,7 +38,7 @@ static bool is_current(const struct attempt *a)
 static void on_event(struct transport_attempt *t, enum transport_event ev, const uint8_t *packet,
                      size_t len, int err);
 
-static void give_up(struct attempt *a)
+static void time_out(struct attempt *a)
 {
     struct iter *it = a->iter;
     struct walk *k = it->walk;
@@ -71,16 +71,16 @@ static void on_timer(struct wheel_timer *timer)
     struct attempt *a = container_of(timer, struct attempt, timer);
     struct resolver_worker *w = a->iter->walk->w;
     struct addr server = a->t.server;
-    give_up(a);
+    time_out(a);
     nap_wake(w, &server);
 }
 
 /* RFC 7873 4.1: ours for this server, and the one it gave us. */
 static void add_cookie(struct attempt *a, const struct resolver *r, const struct server_info *info)
 {
-    uint64_t mac = siphash24(r->cookie_secret, a->t.server.ip, sizeof a->t.server.ip);
     if (!r->o.cookies || !a->edns || info->cookie_broken)
         return;
+    uint64_t mac = siphash24(r->cookie_secret, a->t.server.ip, sizeof a->t.server.ip);
     memcpy(a->cookie, &mac, 8);
     memcpy(a->cookie + 8, info->cookie, info->cookie_len);
     a->cookie_len = (uint8_t)(8 + info->cookie_len);
