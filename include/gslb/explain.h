@@ -1,0 +1,29 @@
+/* gslb/explain.h: why this answer? The log of the serving code (gslb/steer.h), in words.
+ * Threads: any but a worker's hot path (heap). Owner: the caller frees what is returned. */
+#ifndef WAYPOST_GSLB_EXPLAIN_H
+#define WAYPOST_GSLB_EXPLAIN_H
+
+#include "gslb/steer.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* {name, type, client: {address, from: "subnet"|"source"|"source (opt-out)"|"source (ignored)",
+ *  network, place: {...}, database: {type, built}}, map: {name, rule, rule_text, network, sites},
+ *  steps: [{step, ...}], pools: [{name, site, verdict, why, available, of, needed,
+ *  members: [{name, address, state, forced, weight, permille, rtt_us, load, odds, given}]}],
+ *  answer: {outcome, records, ttl, ttl_why, scope, network, below: {network, sites},
+ *  above: {network, sites}}, then: [{if, pool}]}
+ * `below` and `above`: the networks next to the one the scope speaks of, with what they get. Policy
+ * states do not move. NULL: out of memory. */
+json_t *gslb_explain(const struct gslb_plan *p, struct gslb_worker *w, unsigned name,
+                     uint16_t qtype, const struct gslb_client *client, int64_t mono_s,
+                     int64_t wall_s);
+/* For people, as in the manual. */
+void gslb_explain_print(const json_t *explained, FILE *out, bool colour);
+/* One line, for an EDE text: "map world rule 3 -> fra; pool www-fra 2/2; ttl 30; scope 16".
+ * Returns its length. No heap. */
+size_t gslb_explain_line(const struct gslb_plan *p, const struct gslb_log *log,
+                         const struct gslb_answer *a, char *out, size_t cap);
+
+#endif
