@@ -320,6 +320,20 @@ static unsigned looked_at(const struct telling *t)
     return depth;
 }
 
+/* What the name says to do then, and what could be done. */
+static json_t *all_down_json(struct telling *t)
+{
+    const struct gslb_event *e = event_of(t->log, GSLB_STEP_ALL_DOWN);
+    if (!t->answer->all_down || !e)
+        return json_null();
+    enum gslb_all_down done = (enum gslb_all_down)e->number;
+    json_t *o = json_object();
+    tell_text(t, o, "policy", explain_all_down_name(t->plan->names[t->ask->name].all_down));
+    tell_text(t, o, "done",
+              done == GSLB_DOWN_LAST_HEALTHY ? "last-healthy" : explain_all_down_name(done));
+    return o;
+}
+
 static json_t *answer_json(struct telling *t)
 {
     const struct gslb_event *ttl = event_of(t->log, GSLB_STEP_TTL);
@@ -330,7 +344,7 @@ static json_t *answer_json(struct telling *t)
         depth = looked_at(t);
     struct prefix net = explain_network(&a, depth < most ? depth : most);
     tell_text(t, o, "outcome", explain_outcome_name(t->answer->outcome));
-    tell(t, o, "all_down", json_boolean(t->answer->all_down));
+    tell(t, o, "all_down", all_down_json(t));
     tell(t, o, "records", records_json(t));
     tell(t, o, "ttl", json_integer(t->answer->ttl));
     tell_text(t, o, "ttl_why", ttl ? explain_why_text(ttl->why) : "");

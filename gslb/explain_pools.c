@@ -221,10 +221,10 @@ static void step_rest(struct telling *t, json_t *o, const struct gslb_event *e, 
 json_t *explain_steps(struct telling *t)
 {
     static const char *const names[] = {
-        [GSLB_STEP_CLIENT] = "client",    [GSLB_STEP_MAP] = "map",
-        [GSLB_STEP_SITES] = "sites",      [GSLB_STEP_DRAWN] = "drawn",
-        [GSLB_STEP_SKIPPED] = "skipped",  [GSLB_STEP_POOL] = "pool",
-        [GSLB_STEP_PICK] = "pick",        [GSLB_STEP_FALLBACK] = "fallback",
+        [GSLB_STEP_CLIENT] = "client",     [GSLB_STEP_MAP] = "map",
+        [GSLB_STEP_SITES] = "sites",       [GSLB_STEP_DRAWN] = "drawn",
+        [GSLB_STEP_SKIPPED] = "skipped",   [GSLB_STEP_POOL] = "pool",
+        [GSLB_STEP_PICK] = "pick",         [GSLB_STEP_FALLBACK] = "fallback",
         [GSLB_STEP_ALL_DOWN] = "all-down", [GSLB_STEP_TTL] = "ttl",
         [GSLB_STEP_ANSWER] = "answer"};
     json_t *list = json_array();

@@ -75,7 +75,7 @@ enum gslb_step {
     GSLB_STEP_DRAWN,    /* index: site drawn by weight; depth: the network's length */
     GSLB_STEP_SKIPPED,  /* index: site; why */
     GSLB_STEP_POOL,     /* index: pool; why: GSLB_WHY_OK or why not; number, other: weight available
-                           and weight of all, in permille-weighted units */
+                           and weight of all, in permille-weighted units; depth: members available */
     GSLB_STEP_PICK,     /* index: pool; number: members given; depth: what its policy adds */
     GSLB_STEP_FALLBACK, /* index: pool or name; number: 1 a name */
     GSLB_STEP_ALL_DOWN, /* number: enum gslb_all_down that was done */
@@ -111,6 +111,8 @@ struct gslb_log {
     /* Of the pool that answered: odds of each member, as gslb_odds. */
     uint64_t odds[GSLB_MEMBERS_MAX];
     bool has_odds;
+    bool everybody; /* set by the caller: where a policy hashes the client, odds are those over all
+                       clients, by weight, not this client's 0 or 1 */
 };
 
 /* The seam's other half: a struct dynamic whose decide steers with one worker. */
