@@ -78,7 +78,7 @@ int verb_zone(int argc, char **argv)
         return EXIT_USAGE;
     }
     diag_init(&diags);
-    err = zone_load(&z, origin, w.at[2], &diags);
+    err = zone_load(&z, origin, w.at[2], NULL, 0, &diags);
     struct zone_size size = z ? zone_size(z) : (struct zone_size){0};
     if (json)
         print_report(&diags, !err,

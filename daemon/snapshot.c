@@ -236,7 +236,7 @@ static struct zone *load_zone(const struct config *c, const struct config_node *
              *file == '/' ? "" : "/", file);
     struct zone *z = NULL;
     unsigned errors = diags->errors;
-    if (zone_load(&z, origin, path, diags) < 0) {
+    if (zone_load(&z, origin, path, NULL, 0, diags) < 0) {
         diags->errors = errors; /* this zone's alone */
         ++*zone_errors;
         z = NULL;
