@@ -282,7 +282,7 @@ static int build_dynamic(struct build *b, const struct dynamic_name *name)
     if (name->type_count &&
         !(d->types = arena_dup(&z->arena, name->types, name->type_count * sizeof *name->types)))
         return ERR_NOMEM;
-    b->places.dynamic[z->dynamic_count++] = name;
+    b->places.dynamic[z->dynamic_count++] = (uint32_t)(name - b->names);
     return 0;
 }
 
@@ -413,7 +413,8 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
                       .file = name,
                       .diags = diags,
                       .names = dynamic,
-                      .name_count = dynamic_count};
+                      .name_count = dynamic_count,
+                      .places.names = dynamic};
     struct zonefile_options o = {.origin = origin, .default_ttl = UINT32_MAX, .include_depth = 8};
     unsigned errors = diags->errors;
     if (!b.z)

@@ -92,8 +92,9 @@ struct zone_places {
     uint32_t file_count;
     struct zone_place {
         uint32_t file, line;
-    } * at;                              /* by set */
-    const struct dynamic_name **dynamic; /* as in the zone */
+    } * at;                           /* by set */
+    const struct dynamic_name *names; /* steered, as given */
+    uint32_t *dynamic;                /* which of them, as in the zone */
 };
 /* authority/zonecheck.c: adds errors and warnings; true when the zone may be served. file: for what
  * is nowhere. */

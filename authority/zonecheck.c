@@ -207,7 +207,7 @@ static void check_steering(struct check *c)
 {
     const struct zone *z = c->z;
     for (uint32_t i = 0; i < z->dynamic_count; i++)
-        check_dynamic(c, &z->dynamic[i], c->places->dynamic[i]);
+        check_dynamic(c, &z->dynamic[i], &c->places->names[c->places->dynamic[i]]);
     if (z->dynamic_count && z->denial)
         say(c, DIAG_WARNING, z->nodes, 0, "is signed: answers of steered names are not signed");
 }

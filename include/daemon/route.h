@@ -44,6 +44,7 @@ struct route {
     _Atomic(struct snapshot *) *root;
     struct answers *answers;          /* shared */
     struct resolver_worker *resolver; /* this worker's */
+    struct dynamic *dynamic;          /* this worker's, NULL: no names are steered */
     struct recorder *recorder;        /* this worker's */
     struct stat_block *stats;
     const struct clock *clock;
