@@ -122,7 +122,7 @@ int verb_check(int argc, char **argv)
                    : config_load_mem(&c, "built-in configuration", "", 0, &diags);
     if (!err) {
         err = engine_init(&engine, c, &diags);
-        int zones_err = snapshot_build(&snap, c, NULL, &diags, &zone_errors);
+        int zones_err = snapshot_build(&snap, c, NULL, NULL, &diags, &zone_errors);
         err = zones_err ? zones_err : err;
         engine_free(&engine);
     }

@@ -428,7 +428,13 @@ static void route_batch_begin(struct handler *h)
 {
     struct route *r = (struct route *)(void *)h;
     r->snap = atomic_load(r->root); /* see snap_online */
-    r->now_s = r->ttl_follows_wall ? clock_wall_s(r->clock) : clock_mono_ms(r->clock) / 1000;
+    int64_t mono_s = clock_mono_ms(r->clock) / 1000, wall_s = clock_wall_s(r->clock);
+    r->now_s = r->ttl_follows_wall ? wall_s : mono_s;
+    if (!r->decider)
+        return;
+    r->decider->plan = r->snap->plan;
+    r->decider->mono_s = mono_s;
+    r->decider->wall_s = wall_s;
 }
 
 static void route_batch_end(struct handler *h)

@@ -15,7 +15,7 @@ static void read_pools(struct steering *s, const struct config_node *item, struc
          alias = config_node(c, item, NAME "alias");
     const char *path = many ? NAME "pools" : NAME "pool";
     unsigned count = config_count(c, item, path);
-    uint16_t *pools = STEERING_ARRAY(s, uint16_t, count);
+    uint32_t *pools = STEERING_ARRAY(s, uint32_t, count);
     if (one + many + alias != 1)
         steering_key_wrong(s, item, NULL, "write one of pool, pools and alias");
     else if (!alias && !count)
@@ -26,7 +26,7 @@ static void read_pools(struct steering *s, const struct config_node *item, struc
     for (unsigned i = 0; pools && i < count; i++) {
         int k = steering_index(s, named, "pool", config_node_at(c, item, path, i),
                                config_text_at(c, item, path, i));
-        pools[i] = (uint16_t)(k < 0 ? 0 : k);
+        pools[i] = (uint32_t)(k < 0 ? 0 : k);
         for (unsigned j = 0; k >= 0 && j < i; j++)
             if (pools[j] == pools[i])
                 steering_wrong(s, config_node_at(c, item, path, i), NULL,
