@@ -349,6 +349,8 @@ static const struct {
      "", 24, NULL, 0},
     {"steered alias, ANY", "alias.example.", "ANY", V4, true, 1, "NOERROR", AA, ALIASED, "", 24,
      NULL, 0},
+    {"steered alias, ANY, the resolver completes", "alias.example.", "ANY", OPT, true, 1, "NOERROR",
+     AA, ALIASED, "", -1, NULL, 0},
     {"steered alias, the resolver completes: one scope", "alias.example.", "A", V4, true, 1,
      "NOERROR", AA, ALIASED, "", 24, NULL, 0},
     {"steered alias, the resolver completes: no scope", "alias.example.", "A", OPT, true, 2,
