@@ -90,6 +90,8 @@ static void on_ended(uv_process_t *process, int64_t status, int signal_number)
     if (!probe)
         return;
     command_read(probe, c);
+    for (size_t i = 0; i < c->len; i++)
+        c->text[i] = c->text[i] ? c->text[i] : '.';
     while (c->len && strchr(" \r\n\t", c->text[c->len - 1]))
         c->len--;
     c->text[c->len] = 0;

@@ -99,6 +99,7 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
         s->own_errno = errno;
         return CURL_SOCKET_BAD;
     }
+    s->opened = true;
     address->family = ss.ss_family;
     address->addrlen = len;
     memcpy(&address->addr, &ss, len); /* libcurl has room for either family there */
@@ -114,13 +115,18 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *kn
     struct probe_http_slot *s = NULL;
     if (what == CURL_POLL_REMOVE) {
         epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, &e);
-    } else if (epoll_ctl(p->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e)) {
-        if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &s) == CURLE_OK && s)
+        return 0;
+    }
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &s);
+    if (s && s->probe && s->opened && what == CURL_POLL_IN && !s->connected_us)
+        s->connected_us = probe_elapsed_us(s->probe);
+    if (epoll_ctl(p->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e)) {
+        if (s)
             s->own_errno = errno;
         return -1;
-    } else if (!known) {
-        curl_multi_assign(p->multi, fd, p); /* anything: it is being watched */
     }
+    if (!known)
+        curl_multi_assign(p->multi, fd, p); /* anything: it is being watched */
     return 0;
 }
 
@@ -184,7 +190,8 @@ static void judge_error(struct gslb_probe *probe, const struct probe_http_slot *
         probe_finish(probe, GSLB_FAIL, "closed without an answer");
     else if (err == CURLE_UNSUPPORTED_PROTOCOL || err == CURLE_WEIRD_SERVER_REPLY)
         probe_finish(probe, GSLB_FAIL, "the answer is not HTTP: %s", said);
-    else if (err == CURLE_RECV_ERROR && os == ECONNRESET)
+    else if ((err == CURLE_RECV_ERROR || err == CURLE_SEND_ERROR) &&
+             (os == ECONNRESET || strstr(said, "onnection reset")))
         probe_finish(probe, GSLB_FAIL, "connection reset");
     else
         probe_finish(probe, GSLB_FAIL, "%s", said);
@@ -197,13 +204,17 @@ static uint32_t time_of(CURL *easy, CURLINFO info)
     return us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
+/* libcurl 7.88 knows of a TCP connection only when that of TLS stands: there ours counts, which is
+ * when it first wanted to do nothing but read. */
 static void take_times(struct gslb_probe *probe)
 {
-    CURL *easy = probe->as.http->easy;
+    const struct probe_http_slot *s = probe->as.http;
     struct gslb_probe_result *r = &probe->result;
-    r->connect_us = time_of(easy, CURLINFO_CONNECT_TIME_T);
-    r->tls_us = time_of(easy, CURLINFO_APPCONNECT_TIME_T);
-    r->first_us = time_of(easy, CURLINFO_STARTTRANSFER_TIME_T);
+    r->connect_us = time_of(s->easy, CURLINFO_CONNECT_TIME_T);
+    r->tls_us = time_of(s->easy, CURLINFO_APPCONNECT_TIME_T);
+    r->first_us = time_of(s->easy, CURLINFO_STARTTRANSFER_TIME_T);
+    if (s->connected_us && (!r->connect_us || s->connected_us < r->connect_us))
+        r->connect_us = s->connected_us;
 }
 
 static void http_drain(struct gslb_prober *p)
@@ -418,6 +429,8 @@ static void http_start(struct gslb_probe *probe)
     s->body_seen = 0;
     s->body = (struct probe_match){.want = c->body, .len = c->body ? strlen(c->body) : 0};
     s->body_full = s->header_found = s->load_bad = false;
+    s->opened = false;
+    s->connected_us = 0;
     s->own_errno = 0;
     s->error[0] = 0;
     slot_aim(s, probe);

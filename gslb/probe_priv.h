@@ -37,7 +37,8 @@ struct probe_http_slot { /* an easy handle with what it borrows; kept for the ne
     struct curl_slist connect_to, header;
     size_t body_seen;
     struct probe_match body;
-    bool body_full, header_found, load_bad;
+    bool body_full, header_found, load_bad, opened;
+    uint32_t connected_us; /* on a socket that was opened for it */
     int own_errno; /* no socket could be made */
     char url[320], connect_text[96], header_text[320], error[CURL_ERROR_SIZE];
 };
