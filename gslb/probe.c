@@ -320,7 +320,7 @@ static struct gslb_probe *probe_new(struct gslb_prober *p)
 {
     if (p->probe_count == p->probe_room) {
         uint32_t room = p->probe_room ? 2 * p->probe_room : 64;
-        struct gslb_probe **grown = realloc(p->probes, room * sizeof *grown);
+        struct gslb_probe **grown = realloc(p->probes, room * sizeof(void *));
         if (!grown)
             return NULL;
         p->probes = grown;
@@ -345,6 +345,8 @@ int gslb_probe_start(struct gslb_prober *p, const struct gslb_check *check,
 {
     if ((unsigned)check->type >= GSLB_CHECK_TYPES || !probe_types[check->type])
         return ERR_UNSUPPORTED;
+    if (p->closing)
+        return ERR_CLOSED;
     struct list *first = list_first(&p->free);
     struct gslb_probe *probe = first ? container_of(first, struct gslb_probe, link) : probe_new(p);
     if (!probe)
@@ -413,15 +415,20 @@ static void handle_retire(struct gslb_prober *p, uv_handle_t *h)
     uv_close(h, probe_on_close);
 }
 
+static void probes_drop(struct list *all)
+{
+    for (struct list *l; (l = list_first(all));)
+        probe_leave(container_of(l, struct gslb_probe, link));
+}
+
 void gslb_prober_close(struct gslb_prober *p, void (*done_closed)(void *arg), void *arg)
 {
-    struct list *all[] = {&p->line, &p->command_line, &p->running};
     p->closing = true;
     p->done_closed = done_closed;
     p->done_arg = arg;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        for (struct list *l; (l = list_first(all[i]));)
-            probe_leave(container_of(l, struct gslb_probe, link));
+    probes_drop(&p->line);
+    probes_drop(&p->command_line);
+    probes_drop(&p->running);
     for (uint32_t i = 0; i < p->probe_count; i++)
         handle_retire(p, (uv_handle_t *)&p->probes[i]->deadline);
     handle_retire(p, (uv_handle_t *)&p->kick);
@@ -438,7 +445,8 @@ static struct gslb_prober *prober_alloc(uv_loop_t *loop, const struct clock *clo
         return NULL;
     p->loop = loop;
     p->clock = clock;
-    p->limits = limits ? *limits : (struct gslb_prober_limits){1024, 8};
+    p->limits.running = limits && limits->running ? limits->running : 1024;
+    p->limits.commands = limits && limits->commands ? limits->commands : 8;
     list_init(&p->line);
     list_init(&p->command_line);
     list_init(&p->running);

@@ -210,6 +210,9 @@ static void take_times(struct gslb_probe *probe)
 {
     const struct probe_http_slot *s = probe->as.http;
     struct gslb_probe_result *r = &probe->result;
+    long status = 0;
+    if (curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status)
+        r->code = (int)status;
     r->connect_us = time_of(s->easy, CURLINFO_CONNECT_TIME_T);
     r->tls_us = time_of(s->easy, CURLINFO_APPCONNECT_TIME_T);
     r->first_us = time_of(s->easy, CURLINFO_STARTTRANSFER_TIME_T);
@@ -227,8 +230,6 @@ static void http_drain(struct gslb_prober *p)
         CURLcode err = m->data.result;
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &s);
         curl_easy_getinfo(m->easy_handle, CURLINFO_RESPONSE_CODE, &status);
-        if (status)
-            s->probe->result.code = (int)status;
         if (err == CURLE_OK || (err == CURLE_WRITE_ERROR && s->body_full))
             judge_answer(s->probe, s, status);
         else

@@ -335,6 +335,27 @@ static const struct row rows[] = {
      GSLB_PASS,
      200,
      "status 200"},
+    {"http2",
+     HTTP,
+     {.does = ORIGIN_HTTP2},
+     {.http2 = true, .host = GOOD},
+     GSLB_PASS,
+     200,
+     "status 200"},
+    {"https http2",
+     TLS,
+     {.does = ORIGIN_HTTP2, .certificate = GOOD},
+     {.http2 = true, .host = GOOD},
+     GSLB_PASS,
+     200,
+     "status 200"},
+    {"https http2, not asked for",
+     TLS,
+     {.does = ORIGIN_HTTP2, .certificate = GOOD},
+     {.host = GOOD},
+     GSLB_FAIL,
+     -1,
+     "TLS: "},
     {"https expired",
      TLS,
      {.does = ORIGIN_REPLY, OK_PAGE, GOOD, true},
@@ -542,6 +563,32 @@ static void test_unsupported(void **state)
         c.type = i ? GSLB_CHECK_PUSH : GSLB_CHECK_NONE;
         assert_int_equal(gslb_probe_start(f.prober, &c, &to, on_done, NULL, NULL), ERR_UNSUPPORTED);
     }
+    fixture_close(&f);
+}
+
+/* A closed port says that the address went all the way. */
+static void test_ipv6(void **state)
+{
+    static const enum gslb_check_type types[] = {TCP, HTTP, TLS, DNS};
+    static const struct row row = {.script = {.does = ORIGIN_REFUSE}};
+    struct fixture f;
+    struct origin o;
+    struct asked a;
+    (void)state;
+    fixture_open(&f, NULL);
+    origin_start(&o, &row.script);
+    for (size_t i = 0; i < 2 * sizeof types / sizeof *types; i++) {
+        struct gslb_check c = check_of(&row, &o);
+        c.type = types[i / 2];
+        c.host = i % 2 ? GOOD : NULL;
+        assert_int_equal(addr_parse(&c.address, "::1", 0), 0);
+        ask(&f, &c, &a);
+        if (a.r.result == GSLB_NO_VERDICT)
+            print_message("no IPv6 here: %s\n", a.r.evidence);
+        else if (a.r.result != GSLB_FAIL || !strstr(a.r.evidence, "connection refused"))
+            fail_msg("%s: \"%s\"", gslb_check_type_name(c.type), a.r.evidence);
+    }
+    origin_stop(&o);
     fixture_close(&f);
 }
 
@@ -788,15 +835,11 @@ static void test_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_reuse),
-        cmocka_unit_test(test_unsupported),
-        cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_commands_limited),
-        cmocka_unit_test(test_icmp),
-        cmocka_unit_test(test_no_descriptors),
-        cmocka_unit_test(test_late_loop),
-        cmocka_unit_test(test_cancel_and_close),
+        cmocka_unit_test(test_rows),        cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_unsupported), cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_commands),    cmocka_unit_test(test_commands_limited),
+        cmocka_unit_test(test_icmp),        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_late_loop),   cmocka_unit_test(test_cancel_and_close),
         cmocka_unit_test(test_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,97 @@ static bool peer_write(struct peer *p, const void *from, size_t len)
     return true;
 }
 
+/* ---- what it says ---- */
+
+static void wait_for_end(struct peer *p)
+{
+    char room[4096];
+    while (peer_read(p, room, sizeof room) > 0)
+        ;
+}
+
+static void drip(struct peer *p, const char *reply)
+{
+    char ch = 'x';
+    for (unsigned i = 0; i < DRIPS; i++) {
+        if (*reply)
+            ch = *reply++;
+        if (!peer_write(p, &ch, 1))
+            return;
+        poll(NULL, 0, DRIP_MS);
+    }
+}
+
+static void serve_echo(struct peer *p)
+{
+    char room[4096], head[96];
+    int n = peer_read(p, room, sizeof room);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", n);
+    if (n > 0 && peer_write(p, head, strlen(head)))
+        peer_write(p, room, (size_t)n);
+}
+
+/* Our settings, that theirs are taken, and ":status: 200" as one octet of HPACK (RFC 9113 6). */
+static void serve_http2(struct peer *p)
+{
+    static const uint8_t frames[] = {0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 4, 1,
+                                     0, 0, 0, 0, 0, 0, 1, 1, 5, 0, 0, 0, 1, 0x88};
+    char room[4096];
+    if (peer_read(p, room, sizeof room) > 0 && peer_write(p, frames, sizeof frames))
+        wait_for_end(p);
+}
+
+static int choose_http2(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in,
+                        unsigned in_len, void *arg)
+{
+    static const uint8_t h2[] = "\2h2";
+    (void)ssl;
+    (void)arg;
+    return SSL_select_next_proto((uint8_t **)out, out_len, h2, 3, in, in_len) ==
+                   OPENSSL_NPN_NEGOTIATED
+               ? SSL_TLSEXT_ERR_OK
+               : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static void serve(struct peer *p, const struct origin_script *s)
+{
+    static const char filler[4096] = {'x'};
+    char room[4096];
+    switch (s->does) {
+    case ORIGIN_HANG:
+        wait_for_end(p);
+        break;
+    case ORIGIN_GREET:
+        peer_write(p, s->reply, strlen(s->reply));
+        wait_for_end(p);
+        break;
+    case ORIGIN_REPLY:
+        while (peer_read(p, room, sizeof room) > 0 && peer_write(p, s->reply, strlen(s->reply)))
+            ;
+        break;
+    case ORIGIN_DRIP:
+        if (peer_read(p, room, sizeof room) > 0)
+            drip(p, s->reply);
+        break;
+    case ORIGIN_HUGE:
+        if (peer_read(p, room, sizeof room) > 0 && peer_write(p, s->reply, strlen(s->reply)))
+            while (peer_write(p, filler, sizeof filler))
+                ;
+        break;
+    case ORIGIN_ECHO:
+        serve_echo(p);
+        break;
+    case ORIGIN_HTTP2:
+        serve_http2(p);
+        break;
+    case ORIGIN_CLOSE:
+        peer_read(p, room, sizeof room);
+        break;
+    default:
+        break;
+    }
+}
+
 /* ---- a certificate ---- */
 
 static X509 *certificate_make(const struct origin_script *script, EVP_PKEY *key)
@@ -87,76 +178,11 @@ static SSL_CTX *context_make(struct origin *o, const struct origin_script *scrip
     fclose(f);
     assert_int_equal(SSL_CTX_use_certificate(ctx, x), 1);
     assert_int_equal(SSL_CTX_use_PrivateKey(ctx, key), 1);
+    if (script->does == ORIGIN_HTTP2)
+        SSL_CTX_set_alpn_select_cb(ctx, choose_http2, NULL);
     X509_free(x);
     EVP_PKEY_free(key);
     return ctx;
-}
-
-/* ---- what it says ---- */
-
-static void wait_for_end(struct peer *p)
-{
-    char room[4096];
-    while (peer_read(p, room, sizeof room) > 0)
-        ;
-}
-
-static void drip(struct peer *p, const char *reply)
-{
-    char ch = 'x';
-    for (unsigned i = 0; i < DRIPS; i++) {
-        if (*reply)
-            ch = *reply++;
-        if (!peer_write(p, &ch, 1))
-            return;
-        poll(NULL, 0, DRIP_MS);
-    }
-}
-
-static void serve_echo(struct peer *p)
-{
-    char room[4096], head[96];
-    int n = peer_read(p, room, sizeof room);
-    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", n);
-    if (n > 0 && peer_write(p, head, strlen(head)))
-        peer_write(p, room, (size_t)n);
-}
-
-static void serve(struct peer *p, const struct origin_script *s)
-{
-    static const char filler[4096] = {'x'};
-    char room[4096];
-    switch (s->does) {
-    case ORIGIN_HANG:
-        wait_for_end(p);
-        break;
-    case ORIGIN_GREET:
-        peer_write(p, s->reply, strlen(s->reply));
-        wait_for_end(p);
-        break;
-    case ORIGIN_REPLY:
-        while (peer_read(p, room, sizeof room) > 0 && peer_write(p, s->reply, strlen(s->reply)))
-            ;
-        break;
-    case ORIGIN_DRIP:
-        if (peer_read(p, room, sizeof room) > 0)
-            drip(p, s->reply);
-        break;
-    case ORIGIN_HUGE:
-        if (peer_read(p, room, sizeof room) > 0 && peer_write(p, s->reply, strlen(s->reply)))
-            while (peer_write(p, filler, sizeof filler))
-                ;
-        break;
-    case ORIGIN_ECHO:
-        serve_echo(p);
-        break;
-    case ORIGIN_CLOSE:
-        if (peer_read(p, room, sizeof room) < 0)
-            break;
-        break;
-    default:
-        break;
-    }
 }
 
 /* ---- DNS ---- */

@@ -18,6 +18,7 @@ enum origin_does {
     ORIGIN_DRIP,  /* says `reply` an octet at a time, without an end */
     ORIGIN_HUGE,  /* says `reply` and then x without an end */
     ORIGIN_ECHO,  /* a page whose body is the request */
+    ORIGIN_HTTP2, /* status 200 on stream 1, and no other protocol by ALPN */
     ORIGIN_DNS,   /* 192.0.2.7, on UDP and TCP */
     ORIGIN_DNS_NXDOMAIN,
     ORIGIN_DNS_WRONG_ID,
