@@ -13,7 +13,8 @@
 enum {
     BEAT_MS = 10,     /* how finely lateness is seen */
     STARTS_TURN = 32, /* probes begun and sockets served in one turn of the loop */
-    EVENTS_TURN = 64
+    EVENTS_TURN = 64,
+    TURN_MS = 8 /* handshakes take longer than most */
 };
 
 static const struct probe_type *const probe_types[GSLB_CHECK_TYPES] = {
@@ -150,9 +151,11 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct gslb_prober *p = container_of(poll, struct gslb_prober, ready);
     struct epoll_event e;
+    uint64_t until = uv_hrtime() + TURN_MS * 1000000ull;
     (void)status;
     (void)events;
-    for (unsigned n = 0; n < EVENTS_TURN && !p->closing && epoll_wait(p->epoll, &e, 1, 0) == 1;
+    for (unsigned n = 0; n < EVENTS_TURN && !p->closing && uv_hrtime() < until &&
+                         epoll_wait(p->epoll, &e, 1, 0) == 1;
          n++) {
         uint32_t index = (uint32_t)(e.data.u64 >> 32);
         int fd = (int)(uint32_t)e.data.u64;
@@ -380,6 +383,7 @@ static void prober_free(struct gslb_prober *p)
     void (*done)(void *) = p->done_closed;
     void *arg = p->done_arg;
     probe_http_fini(p);
+    probe_trust_fini(p);
     if (p->ares_up)
         ares_library_cleanup();
     if (p->epoll >= 0)
@@ -452,6 +456,7 @@ static struct gslb_prober *prober_alloc(uv_loop_t *loop, const struct clock *clo
     list_init(&p->running);
     list_init(&p->free);
     list_init(&p->http_free);
+    list_init(&p->trusts);
     arena_init(&p->arena, 4096, (size_t)1 << 20);
     p->epoll = epoll_create1(EPOLL_CLOEXEC);
     return p;

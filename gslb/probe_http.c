@@ -9,13 +9,14 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
 
-enum { BUFFER = 8192, CA_CACHE_S = 300, LOAD_MAX = 1000000 };
+enum { BUFFER = 8192, LOAD_MAX = 1000000 };
 
 /* ---- what libcurl calls ---- */
 
@@ -104,6 +105,16 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
     address->addrlen = len;
     memcpy(&address->addr, &ss, len); /* libcurl has room for either family there */
     return fd;
+}
+
+/* What is trusted is ours: libcurl reads no file. */
+static CURLcode on_context(CURL *easy, void *context, void *arg)
+{
+    const struct probe_http_slot *s = arg;
+    (void)easy;
+    if (s->trust)
+        SSL_CTX_set1_cert_store(context, s->trust);
+    return CURLE_OK;
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *known)
@@ -285,8 +296,9 @@ static void slot_free(struct probe_http_slot *s)
     free(s);
 }
 
-static struct probe_http_slot *slot_new(void)
+static struct probe_http_slot *slot_new(struct gslb_prober *p)
 {
+    char *ca_file = NULL;
     struct probe_http_slot *s = calloc(1, sizeof *s);
     CURL *e = s ? curl_easy_init() : NULL;
     if (!e) {
@@ -311,9 +323,13 @@ static struct probe_http_slot *slot_new(void)
     curl_easy_setopt(e, CURLOPT_HEADERDATA, s);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s);
-    /* A directory of certificates would be searched anew, and the file read, for each probe. */
+    if (curl_easy_getinfo(e, CURLINFO_CAINFO, &ca_file) == CURLE_OK)
+        p->ca_file = ca_file; /* a constant of libcurl's */
+    curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
     curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
-    curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S);
+    curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* it would keep ours for the next */
+    curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_context);
+    curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, s);
     return s;
 }
 
@@ -382,11 +398,10 @@ static void slot_aim(struct probe_http_slot *s, const struct gslb_probe *probe)
     curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, name == host ? NULL : &s->header);
 }
 
-static CURLcode slot_ask(struct probe_http_slot *s, const struct gslb_probe *probe)
+static void slot_ask(struct probe_http_slot *s, const struct gslb_probe *probe)
 {
     const struct gslb_check *c = probe->check;
     const char *method = c->method ? c->method : "GET", *path = c->path ? c->path : "/";
-    const char *ca_file = c->ca_file ? c->ca_file : probe->prober->ca_file;
     bool tls = c->type == GSLB_CHECK_HTTPS, head = !strcmp(method, "HEAD");
     CURL *e = s->easy;
     curl_easy_setopt(e, CURLOPT_NOBODY, (long)head);
@@ -401,11 +416,8 @@ static CURLcode slot_ask(struct probe_http_slot *s, const struct gslb_probe *pro
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, (long)!c->reuse);
     curl_easy_setopt(e, CURLOPT_FORBID_REUSE, (long)!c->reuse);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, c->header || c->load_header ? on_header : NULL);
-    if (!tls)
-        return CURLE_OK;
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, (long)c->verify);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, c->verify ? 2L : 0L);
-    return curl_easy_setopt(e, CURLOPT_CAINFO, c->verify ? ca_file : NULL);
 }
 
 static void http_start(struct gslb_probe *probe)
@@ -418,8 +430,16 @@ static void http_start(struct gslb_probe *probe)
         probe_finish(probe, GSLB_NO_VERDICT, "cannot ask: a host or path that no URL can hold");
         return;
     }
+    const char *ca_file = c->ca_file ? c->ca_file : p->ca_file;
+    struct x509_store_st *trust = NULL;
+    if (c->type == GSLB_CHECK_HTTPS && c->verify &&
+        (!ca_file || !(trust = probe_trust_get(p, ca_file)))) {
+        probe_finish(probe, GSLB_NO_VERDICT, "cannot ask: no certificates can be read from %s",
+                     ca_file ? ca_file : "the system");
+        return;
+    }
     struct probe_http_slot *s =
-        first ? container_of(first, struct probe_http_slot, link) : slot_new();
+        first ? container_of(first, struct probe_http_slot, link) : slot_new(p);
     if (!s) {
         probe_finish(probe, GSLB_NO_VERDICT, "cannot ask: out of memory");
         return;
@@ -427,6 +447,7 @@ static void http_start(struct gslb_probe *probe)
     list_remove(&s->link);
     probe->as.http = s;
     s->probe = probe;
+    s->trust = trust;
     s->body_seen = 0;
     s->body = (struct probe_match){.want = c->body, .len = c->body ? strlen(c->body) : 0};
     s->body_full = s->header_found = s->load_bad = false;
@@ -435,7 +456,8 @@ static void http_start(struct gslb_probe *probe)
     s->own_errno = 0;
     s->error[0] = 0;
     slot_aim(s, probe);
-    if (slot_ask(s, probe) != CURLE_OK || curl_multi_add_handle(p->multi, s->easy) != CURLM_OK)
+    slot_ask(s, probe);
+    if (curl_multi_add_handle(p->multi, s->easy) != CURLM_OK)
         probe_finish(probe, GSLB_NO_VERDICT, "cannot ask: out of memory");
     p->http_added = true;
 }
@@ -461,13 +483,9 @@ int probe_http_init(struct gslb_prober *p)
     curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)p->limits.running);
     /* Two probes on one connection would measure each other. */
     curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-    struct probe_http_slot *s = slot_new();
-    if (s) {
-        char *ca_file = NULL;
-        curl_easy_getinfo(s->easy, CURLINFO_CAINFO, &ca_file);
-        p->ca_file = ca_file;
+    struct probe_http_slot *s = slot_new(p);
+    if (s)
         list_push(&p->http_free, &s->link);
-    }
     return s ? 0 : ERR_NOMEM;
 }
 

@@ -12,6 +12,8 @@
 #include <curl/curl.h>
 #include <stdarg.h>
 
+struct x509_store_st; /* X509_STORE, without OpenSSL's headers */
+
 #define PROBE_BODY_MAX  (64 * 1024)
 #define PROBE_REPLY_MAX 4096
 
@@ -35,11 +37,12 @@ struct probe_http_slot { /* an easy handle with what it borrows; kept for the ne
     CURL *easy;
     struct gslb_probe *probe;
     struct curl_slist connect_to, header;
+    struct x509_store_st *trust; /* NULL: the certificate is not verified */
     size_t body_seen;
     struct probe_match body;
     bool body_full, header_found, load_bad, opened;
     uint32_t connected_us; /* on a socket that was opened for it */
-    int own_errno; /* no socket could be made */
+    int own_errno;         /* no socket could be made */
     char url[320], connect_text[96], header_text[320], error[CURL_ERROR_SIZE];
 };
 
@@ -107,6 +110,7 @@ struct gslb_prober {
     uv_timer_t http_timer;
     struct list http_free;
     const char *ca_file; /* libcurl's own choice */
+    struct list trusts;
     bool http_added;
     /* DNS */
     struct arena arena;
@@ -153,6 +157,10 @@ void probe_http_turn(struct gslb_prober *p); /* begins what was added */
 void probe_http_ready(struct gslb_prober *p, int fd, uint32_t events);
 void probe_http_fini(struct gslb_prober *p);
 void probe_dns_init(struct gslb_prober *p);
+
+/* The certificates in that file; NULL: it cannot be read. The prober's. */
+struct x509_store_st *probe_trust_get(struct gslb_prober *p, const char *path);
+void probe_trust_fini(struct gslb_prober *p);
 
 void probe_handle_opened(struct gslb_prober *p);
 void probe_handle_closed(struct gslb_prober *p); /* the last one frees the prober */

@@ -550,6 +550,45 @@ static void test_reuse(void **state)
     fixture_close(&f);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    char room[8192];
+    FILE *in = fopen(from, "r"), *out = fopen(to, "w");
+    assert_non_null(in);
+    assert_non_null(out);
+    assert_true(fwrite(room, 1, fread(room, 1, sizeof room, in), out) > 0);
+    fclose(in);
+    fclose(out);
+}
+
+/* A file that changed is read again, and only what it holds now is trusted. */
+static void test_trust_changes(void **state)
+{
+    static const struct row row = {
+        .type = TLS, .script = {.does = ORIGIN_REPLY, OK_PAGE, GOOD}, .set = {.host = GOOD}};
+    struct fixture f;
+    struct origin one, two;
+    struct asked a;
+    (void)state;
+    fixture_open(&f, NULL);
+    origin_start(&one, &row.script);
+    origin_start(&two, &row.script);
+    struct gslb_check to_one = check_of(&row, &one), to_two = check_of(&row, &two);
+    to_one.ca_file = two.ca_file;
+    ask(&f, &to_one, &a);
+    assert_int_equal(a.r.result, GSLB_FAIL);
+    ask(&f, &to_two, &a);
+    assert_int_equal(a.r.result, GSLB_PASS);
+    copy_file(one.ca_file, two.ca_file);
+    ask(&f, &to_one, &a);
+    assert_int_equal(a.r.result, GSLB_PASS);
+    ask(&f, &to_two, &a);
+    assert_int_equal(a.r.result, GSLB_FAIL);
+    origin_stop(&one);
+    origin_stop(&two);
+    fixture_close(&f);
+}
+
 static void test_unsupported(void **state)
 {
     struct fixture f;
@@ -835,11 +874,17 @@ static void test_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),        cmocka_unit_test(test_reuse),
-        cmocka_unit_test(test_unsupported), cmocka_unit_test(test_ipv6),
-        cmocka_unit_test(test_commands),    cmocka_unit_test(test_commands_limited),
-        cmocka_unit_test(test_icmp),        cmocka_unit_test(test_no_descriptors),
-        cmocka_unit_test(test_late_loop),   cmocka_unit_test(test_cancel_and_close),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_unsupported),
+        cmocka_unit_test(test_trust_changes),
+        cmocka_unit_test(test_ipv6),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_commands_limited),
+        cmocka_unit_test(test_icmp),
+        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_late_loop),
+        cmocka_unit_test(test_cancel_and_close),
         cmocka_unit_test(test_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
