@@ -377,6 +377,19 @@ static json_t *document(struct telling *t)
     return NULL;
 }
 
+int gslb_explain_name(const struct gslb_plan *p, const uint8_t *qname)
+{
+    uint8_t owner[DNS_NAME_MAX], wild[DNS_NAME_MAX];
+    dns_name_lower(owner, qname);
+    int found = gslb_plan_name(p, owner);
+    for (const uint8_t *at = owner; found == GSLB_NONE && *at;) {
+        at = dns_name_parent(at);
+        if (dns_name_join(wild, (const uint8_t *)"\1*", 2, at) > 0)
+            found = gslb_plan_name(p, wild);
+    }
+    return found;
+}
+
 json_t *gslb_explain(const struct gslb_plan *p, struct gslb_worker *w, unsigned name,
                      uint16_t qtype, const struct gslb_client *client, int64_t mono_s,
                      int64_t wall_s)

@@ -222,6 +222,25 @@ static void document_is_right(void **state)
     made_fini(&m);
 }
 
+static void wildcards_stand_for_names(void **state)
+{
+    (void)state;
+    struct made m;
+    made_init(&m, "fra", NULL);
+    made_pool(&m, "p", "", GSLB_ALL, "192.0.2.1");
+    made_name(&m, "www.example.", GSLB_NONE, "p");
+    made_name(&m, "*.cdn.example.", GSLB_NONE, "p");
+    made_finish(&m, NULL);
+    int www = gslb_plan_name(m.plan, (const uint8_t *)"\3www\7example"),
+        wild = gslb_plan_name(m.plan, (const uint8_t *)"\1*\3cdn\7example");
+    assert_int_equal(gslb_explain_name(m.plan, (const uint8_t *)"\3WWW\7example"), www);
+    assert_int_equal(gslb_explain_name(m.plan, (const uint8_t *)"\1a\3cdn\7example"), wild);
+    assert_int_equal(gslb_explain_name(m.plan, (const uint8_t *)"\1b\1a\3cdn\7example"), wild);
+    assert_int_equal(gslb_explain_name(m.plan, (const uint8_t *)"\3cdn\7example"), GSLB_NONE);
+    assert_int_equal(gslb_explain_name(m.plan, (const uint8_t *)"\7example"), GSLB_NONE);
+    made_fini(&m);
+}
+
 /* Asking moves nothing: turns of a round robin stay where they were. */
 static void state_stays(void **state)
 {
@@ -283,9 +302,8 @@ static void lines_are_right(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pages_are_right),
-        cmocka_unit_test(document_is_right),
-        cmocka_unit_test(state_stays),
+        cmocka_unit_test(pages_are_right),           cmocka_unit_test(document_is_right),
+        cmocka_unit_test(wildcards_stand_for_names), cmocka_unit_test(state_stays),
         cmocka_unit_test(lines_are_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

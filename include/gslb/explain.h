@@ -22,6 +22,9 @@
 json_t *gslb_explain(const struct gslb_plan *p, struct gslb_worker *w, unsigned name,
                      uint16_t qtype, const struct gslb_client *client, int64_t mono_s,
                      int64_t wall_s);
+/* The steered name that a query for qname (wire) asks, GSLB_NONE: none. Wildcards stand for what is
+ * below them; what a zone may have in between is not looked at. */
+int gslb_explain_name(const struct gslb_plan *p, const uint8_t *qname);
 /* For people, as in the manual. */
 void gslb_explain_print(const json_t *explained, FILE *out, bool colour);
 /* One line, for an EDE text: "map world rule 3 -> fra; pool www-fra 2/2; ttl 30; scope 16".
