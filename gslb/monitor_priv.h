@@ -45,12 +45,12 @@ struct probe {
     struct wheel_timer timer;
     struct list ready; /* due, and waits for its turn to start */
     struct gslb_monitor *m;
-    struct probe *next;             /* of the same bucket */
-    struct probe *before;           /* in the scene before; only while a scene is made */
+    struct probe *next;   /* of the same bucket */
+    struct probe *before; /* in the scene before; only while a scene is made */
     uint64_t key;
     const struct gslb_check *check; /* of all that share it, one with the shortest interval */
     struct addr address;
-    uint32_t slot; /* PUSH: of its member, else GSLB_NO_SLOT */
+    uint32_t slot;         /* PUSH: of its member, else GSLB_NO_SLOT */
     struct target *target; /* NULL: PUSH */
     struct machine *machines;
     bool reference;
@@ -89,7 +89,7 @@ struct member {
     struct pool *pool;
     struct seat *seats; /* in order of its checks */
     unsigned seat_count;
-    uint64_t *answers;  /* [MONITOR_WINDOW + 1] counts at past seconds, NULL: nobody asks */
+    uint64_t *answers; /* [MONITOR_WINDOW + 1] counts at past seconds, NULL: nobody asks */
     struct order *order;
     /* taken over */
     enum gslb_status status; /* what is shown of its checks */
@@ -100,11 +100,12 @@ struct member {
 };
 
 struct pool {
+    struct gslb_monitor *monitor;
     struct gslb_pool *plan;
     struct member *members;
     struct list dirty;
-    bool usable;    /* as queries see it */
-    bool confirmed; /* also when unknown members are left out */
+    bool usable;      /* as queries see it */
+    bool confirmed;   /* also when unknown members are left out */
     unsigned seconds; /* samples taken of `answers` */
 };
 
@@ -184,7 +185,7 @@ struct gslb_monitor {
     struct list ready, dirty;
     bool names_dirty;
     unsigned unanswered;
-    int64_t second_ms; /* next work of every second */
+    int64_t second_ms;  /* next work of every second */
     unsigned refreshed; /* names whose time was looked at, round and round */
     /* doubt */
     struct list turned;

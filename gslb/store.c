@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SEED     0x77617970u
-#define HEAD_MAX 96
+#define SEED          0x77617970u
+#define HEAD_MAX      96
 #define SIZE_MAX_READ (256u << 20) /* larger files are none of ours */
 
 static int head_print(char out[HEAD_MAX], const char *kind, const char *body, size_t len)
