@@ -89,8 +89,9 @@ struct member {
     struct pool *pool;
     struct seat *seats; /* in order of its checks */
     unsigned seat_count;
-    uint64_t *answers; /* [MONITOR_WINDOW + 1] counts at past seconds, NULL: nobody asks */
-    struct order *order;
+    uint64_t *answers;   /* [MONITOR_WINDOW + 1] counts at past seconds, NULL: nobody asks */
+    struct order *order; /* that holds; NULL: none */
+    struct gslb_forced forced;
     /* taken over */
     enum gslb_status status; /* what is shown of its checks */
     bool held_back;          /* down, but too much went down already in this minute */
