@@ -86,7 +86,7 @@ void gslb_monitor_free(struct gslb_monitor *m)
         return;
     if (m->orders_unsure)
         orders_save(m);
-    m->memory.dirty = true;
+    m->memory.dirty = m->memory.dirty || m->scene; /* ages are of now then */
     memory_save(m);
     scene_adopt(m, NULL);
     monitor_fini(m);
