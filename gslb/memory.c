@@ -25,6 +25,7 @@
 struct text {
     char *at;
     size_t len, room;
+    int64_t wall_ms; /* of monotonic 0 */
     bool failed;
 };
 
@@ -44,18 +45,32 @@ static void text_put(struct text *t, const char *bytes, size_t len)
     t->len += len;
 }
 
-/* A name as one word: blanks, controls and '%' are written as %XX. */
-static void text_word(struct text *t, const char *word)
+static bool plain(unsigned char c)
+{
+    return c > ' ' && c != '%' && c != 0x7f;
+}
+
+/* A name, in a word: blanks, controls and '%' are written as %XX. */
+static void text_part(struct text *t, const char *word)
 {
     static const char digits[] = "0123456789abcdef";
-    for (; *word; word++) {
-        unsigned char c = (unsigned char)*word;
+    while (*word) {
+        size_t run = 0;
+        while (plain((unsigned char)word[run]))
+            run++;
+        text_put(t, word, run);
+        word += run;
+        if (!*word)
+            return;
+        unsigned char c = (unsigned char)*word++;
         const char escaped[3] = {'%', digits[c >> 4], digits[c & 15]};
-        if (c > ' ' && c != '%' && c != 0x7f)
-            text_put(t, word, 1);
-        else
-            text_put(t, escaped, 3);
+        text_put(t, escaped, 3);
     }
+}
+
+static void text_word(struct text *t, const char *word)
+{
+    text_part(t, word);
     text_put(t, " ", 1);
 }
 
@@ -244,56 +259,80 @@ void memory_restore_names(struct gslb_monitor *m)
 
 /* ---- saving ---- */
 
-static void text_time(const struct gslb_monitor *m, struct text *t, int64_t mono_ms)
+static struct text text_begin(const struct gslb_monitor *m)
+{
+    return (struct text){.wall_ms = monitor_wall_ms(m, 0)};
+}
+
+static void text_time(struct text *t, int64_t mono_ms)
 {
     if (mono_ms == INT64_MIN)
         text_put(t, "- ", 2);
     else
-        text_number(t, monitor_wall_ms(m, mono_ms));
+        text_number(t, t->wall_ms + mono_ms);
 }
 
-static void state_print(const struct gslb_monitor *m, struct text *t, const char *key,
-                        const struct gslb_health *h, int64_t seen_ms)
+static void health_print(struct text *t, const struct gslb_health *h, int64_t seen_ms)
+{
+    text_time(t, seen_ms);
+    text_number(t, h->status);
+    text_number(t, h->fails);
+    text_number(t, h->passes);
+    text_time(t, h->since_ms);
+    text_time(t, h->changed_ms);
+    text_time(t, h->seen_ms);
+    text_number(t, h->penalty);
+    text_time(t, h->penalty_ms);
+    text_number(t, h->suppressed | h->resume_wanted << 1 | h->resumed << 2);
+    text_put(t, "\n", 1);
+}
+
+static void state_print(struct text *t, const struct kept *k)
 {
     text_put(t, "s ", 2);
-    for (const char *part = key; part;) {
+    for (const char *part = k->key; part;) {
         char word[600];
         const char *end = strchr(part, '\n');
         snprintf(word, sizeof word, "%.*s", end ? (int)(end - part) : (int)strlen(part), part);
         text_word(t, word);
         part = end ? end + 1 : NULL;
     }
-    text_time(m, t, seen_ms);
-    text_number(t, h->status);
-    text_number(t, h->fails);
-    text_number(t, h->passes);
-    text_time(m, t, h->since_ms);
-    text_time(m, t, h->changed_ms);
-    text_time(m, t, h->seen_ms);
-    text_number(t, h->penalty);
-    text_time(m, t, h->penalty_ms);
-    text_number(t, h->suppressed | h->resume_wanted << 1 | h->resumed << 2);
-    text_put(t, "\n", 1);
+    health_print(t, &k->health, k->seen_ms);
 }
 
-static void name_print(const struct gslb_monitor *m, struct text *t, const char *key,
-                       const char *pool, int64_t seen_ms, int64_t at_ms)
+/* As state_print of its key, without one: there may be many. */
+static void seat_print(struct text *t, const struct seat *seat, int64_t now)
+{
+    const struct probe *p = seat->machine->probe;
+    char address[ADDR_TEXT_MAX] = "-";
+    if (p->address.family)
+        addr_print(&p->address, address);
+    text_put(t, "s ", 2);
+    text_part(t, seat->member->pool->plan->name);
+    text_put(t, "/", 1);
+    text_word(t, seat->member->endpoint->name);
+    text_word(t, seat->check->name);
+    text_word(t, address);
+    health_print(t, &seat->machine->health, now);
+}
+
+static void name_print(struct text *t, const char *key, const char *pool, int64_t seen_ms,
+                       int64_t at_ms)
 {
     text_put(t, "n ", 2);
     text_word(t, key);
     text_word(t, pool);
-    text_time(m, t, seen_ms);
-    text_time(m, t, at_ms);
+    text_time(t, seen_ms);
+    text_time(t, at_ms);
     text_put(t, "\n", 1);
 }
 
-static void up_print(const struct gslb_monitor *m, struct text *t, const char *key, int64_t seen_ms,
-                     bool up)
+static void up_print(struct text *t, const char *key, int64_t seen_ms, bool up)
 {
     text_put(t, "m ", 2);
     text_word(t, key);
     text_put(t, "- ", 2);
-    text_time(m, t, seen_ms);
+    text_time(t, seen_ms);
     text_number(t, up);
     text_put(t, "\n", 1);
 }
@@ -302,19 +341,13 @@ static void scene_print(const struct gslb_monitor *m, struct text *t)
 {
     const struct scene *s = m->scene;
     int64_t now = monitor_now(m);
-    for (unsigned i = 0; i < s->seat_count; i++) {
-        const struct gslb_health *h = &s->seats[i].machine->health;
-        char *key = h->status == GSLB_UNKNOWN ? NULL : seat_key(&s->seats[i]);
-        if (key)
-            state_print(m, t, key, h, now);
-        else
-            t->failed = t->failed || h->status != GSLB_UNKNOWN;
-        free(key);
-    }
+    for (unsigned i = 0; i < s->seat_count; i++)
+        if (s->seats[i].machine->health.status != GSLB_UNKNOWN)
+            seat_print(t, &s->seats[i], now);
     for (unsigned i = 0; i < s->member_count; i++) {
         char key[600];
         was_up_key(&s->members[i], key, sizeof key);
-        up_print(m, t, key, now, s->members[i].view.was_up);
+        up_print(t, key, now, s->members[i].view.was_up);
     }
     for (unsigned i = 0; i < s->plan->name_count; i++) {
         const struct gslb_name *name = &s->plan->names[i];
@@ -322,7 +355,7 @@ static void scene_print(const struct gslb_monitor *m, struct text *t)
         uint32_t pool =
             name->owner ? gslb_table_last(m->place.table, name->slot, &second) : GSLB_NO_SLOT;
         if (pool != GSLB_NO_SLOT)
-            name_print(m, t, gslb_table_identity(m->place.table, name->slot),
+            name_print(t, gslb_table_identity(m->place.table, name->slot),
                        gslb_table_identity(m->place.table, pool), now,
                        s->winner[i] != GSLB_NONE ? now : (int64_t)second * 1000);
     }
@@ -339,7 +372,7 @@ static void kept_print(struct gslb_monitor *m, struct text *t)
                 state_free(k);
                 continue;
             }
-            state_print(m, t, k->key, &k->health, k->seen_ms);
+            state_print(t, k);
             at = &k->next;
         }
         for (struct kept_name **at = &m->memory.names[i], *k; (k = *at);) {
@@ -349,9 +382,9 @@ static void kept_print(struct gslb_monitor *m, struct text *t)
                 continue;
             }
             if (!*k->pool)
-                up_print(m, t, k->key, k->seen_ms, k->at_ms != 0);
+                up_print(t, k->key, k->seen_ms, k->at_ms != 0);
             else
-                name_print(m, t, k->key, k->pool, k->seen_ms, k->at_ms);
+                name_print(t, k->key, k->pool, k->seen_ms, k->at_ms);
             at = &k->next;
         }
     }
@@ -363,7 +396,7 @@ void memory_save(struct gslb_monitor *m)
     int64_t now = monitor_now(m);
     if (!y->path || (!y->dirty && now - y->saved_ms < IDLE_MS))
         return;
-    struct text t = {0};
+    struct text t = text_begin(m);
     kept_print(m, &t);
     if (m->scene)
         scene_print(m, &t);
@@ -502,7 +535,7 @@ static void kept_free(struct memory *y)
 /* What is older than a day says nothing of today: the first probes decide. */
 static void kept_expire(struct gslb_monitor *m)
 {
-    struct text t = {0};
+    struct text t = text_begin(m);
     kept_print(m, &t);
     free(t.at);
 }

@@ -178,7 +178,7 @@ static struct seat *push_seat(const struct member *mb, const char *check)
 int gslb_monitor_push(struct gslb_monitor *m, const char *member, const char *check,
                       enum gslb_result result, const char *evidence)
 {
-    struct member *mb = m->scene ? scene_member(m->scene, member) : NULL;
+    struct member *mb = scene_member(m, member);
     struct seat *seat = mb ? push_seat(mb, check) : NULL;
     if (!seat)
         return ERR_NOT_FOUND;
@@ -196,7 +196,7 @@ int gslb_monitor_push(struct gslb_monitor *m, const char *member, const char *ch
 
 int gslb_monitor_load(struct gslb_monitor *m, const char *member, uint32_t load)
 {
-    struct member *mb = m->scene ? scene_member(m->scene, member) : NULL;
+    struct member *mb = scene_member(m, member);
     if (!mb)
         return ERR_NOT_FOUND;
     if (load > LOAD_MAX)

@@ -218,9 +218,9 @@ int64_t monitor_mono_ms(const struct gslb_monitor *m, int64_t wall_ms);
 const char *monitor_status_name(enum gslb_status s);
 /* "pool/member"; out has room for cap. */
 const char *member_print(const struct member *mb, char *out, size_t cap);
-struct member *scene_member(const struct scene *s, const char *name);
 
 /* scene.c */
+struct member *scene_member(const struct gslb_monitor *m, const char *name); /* or NULL */
 int scene_new(struct gslb_monitor *m, struct gslb_plan *plan, struct scene **out);
 void scene_free(struct scene *s);
 /* Makes s the scene in force, and takes over from the one before. */

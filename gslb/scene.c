@@ -303,13 +303,14 @@ int scene_new(struct gslb_monitor *m, struct gslb_plan *plan, struct scene **out
     return err;
 }
 
-struct member *scene_member(const struct scene *s, const char *name)
+struct member *scene_member(const struct gslb_monitor *m, const char *name)
 {
-    char text[512];
-    for (unsigned i = 0; i < s->member_count; i++)
-        if (!strcmp(member_print(&s->members[i], text, sizeof text), name))
-            return &s->members[i];
-    return NULL;
+    char identity[512];
+    int len = snprintf(identity, sizeof identity, "member/%s", name);
+    if (!m->scene || len >= (int)sizeof identity)
+        return NULL;
+    uint32_t slot = gslb_table_find(m->place.table, identity);
+    return slot < m->scene->slots ? m->scene->by_slot[slot] : NULL;
 }
 
 /* ---- taking over ---- */

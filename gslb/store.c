@@ -16,6 +16,12 @@
 #define HEAD_MAX      96
 #define SIZE_MAX_READ (256u << 20) /* larger files are none of ours */
 
+static int last_error(void)
+{
+    int err = err_of_errno(errno);
+    return err < 0 ? err : ERR_IO;
+}
+
 static int head_print(char out[HEAD_MAX], const char *kind, const char *body, size_t len)
 {
     return snprintf(out, HEAD_MAX, "waypost-%s 1 %zu %016" PRIx64 "\n", kind, len,
@@ -29,7 +35,7 @@ static int put(int fd, const char *bytes, size_t len)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return err_of_errno(n ? errno : ENOSPC);
+            return n ? last_error() : ERR_FULL;
         bytes += n;
         len -= (size_t)n;
     }
@@ -50,7 +56,7 @@ static int sync_folder(const char *path)
     if (!folder)
         return ERR_NOMEM;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int err = fd < 0 || fsync(fd) ? err_of_errno(errno) : 0;
+    int err = fd < 0 || fsync(fd) ? last_error() : 0;
     if (fd >= 0)
         close(fd);
     free(folder);
@@ -62,14 +68,14 @@ static int write_new(const char *path, const char *head, size_t head_len, const 
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
     if (fd < 0)
-        return err_of_errno(errno);
+        return last_error();
     int err = put(fd, head, head_len);
     if (!err)
         err = put(fd, body, len);
     if (!err && sync && fsync(fd))
-        err = err_of_errno(errno);
+        err = last_error();
     if (close(fd) && !err)
-        err = err_of_errno(errno);
+        err = last_error();
     return err;
 }
 
@@ -83,7 +89,7 @@ int store_write(const char *path, const char *kind, const char *body, size_t len
     if (beside) {
         err = write_new(beside, head, (size_t)head_print(head, kind, body, len), body, len, sync);
         if (!err && rename(beside, path))
-            err = err_of_errno(errno);
+            err = last_error();
         renamed = !err;
         if (err)
             unlink(beside);
@@ -100,13 +106,13 @@ static int read_all(const char *path, char **out, size_t *len)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return err_of_errno(errno);
+        return last_error();
     struct stat st;
     int err = 0;
     size_t at = 0;
     char *text = NULL;
     if (fstat(fd, &st))
-        err = err_of_errno(errno);
+        err = last_error();
     else if (!S_ISREG(st.st_mode) || st.st_size > SIZE_MAX_READ)
         err = ERR_FORMAT;
     else if (!(text = malloc((size_t)st.st_size + 1)))
@@ -116,7 +122,7 @@ static int read_all(const char *path, char **out, size_t *len)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            err = n ? err_of_errno(errno) : ERR_FORMAT;
+            err = n ? last_error() : ERR_FORMAT;
         else
             at += (size_t)n;
     }
@@ -133,8 +139,8 @@ static int read_all(const char *path, char **out, size_t *len)
 
 int store_read(const char *path, const char *kind, char **body, size_t *len)
 {
-    char *text;
-    size_t all;
+    char *text = NULL;
+    size_t all = 0;
     int err = read_all(path, &text, &all);
     if (err)
         return err;
@@ -160,7 +166,7 @@ int store_try(const char *path)
         return ERR_NOMEM;
     int err = write_new(beside, "", 0, "", 0, false);
     if (!err && unlink(beside))
-        err = err_of_errno(errno);
+        err = last_error();
     free(beside);
     return err;
 }
@@ -170,7 +176,7 @@ int store_set_aside(const char *path)
     char *bad = path_with(path, ".bad");
     if (!bad)
         return ERR_NOMEM;
-    int err = rename(path, bad) ? err_of_errno(errno) : 0;
+    int err = rename(path, bad) ? last_error() : 0;
     free(bad);
     return err;
 }

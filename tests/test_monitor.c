@@ -686,6 +686,14 @@ static void test_many(void **state)
     int64_t longest = asker_run(&b.asker, b.m, 5000);
     print_message("longest turn %d us, %u probes\n", (int)longest, b.asker.started);
     assert_in_range(b.asker.started, 8000, 14000);
+    asker_say(&b.asker, "*", 'f');
+    longest = asker_run(&b.asker, b.m, 40000);
+    print_message("longest turn %d us while all go down\n", (int)longest);
+    assert_false(view(&b, "p7/m99").up);
+    int64_t from = clock_mono_us(clock_system());
+    bench_plan(&b, &b.made);
+    print_message("same plan again: %d us\n", (int)(clock_mono_us(clock_system()) - from));
+    assert_false(view(&b, "p7/m99").up);
     bench_end(&b);
 }
 
