@@ -14,6 +14,14 @@ static bool references_fail(const struct scene *s)
     return s->reference_count > 0;
 }
 
+static void target_forgive(struct gslb_monitor *m, struct target *t)
+{
+    list_remove(&t->turned);
+    --m->turned_count;
+    t->bad = 0;
+    ++t->generation;
+}
+
 /* While frozen the window stands: those that turned are counted until they pass. */
 static bool share_turned(struct gslb_monitor *m)
 {
@@ -23,8 +31,7 @@ static bool share_turned(struct gslb_monitor *m)
         struct target *t = container_of(m->turned.next, struct target, turned);
         if (now - t->turned_ms <= d->window_ms)
             break;
-        list_remove(&t->turned);
-        --m->turned_count;
+        target_forgive(m, t);
     }
     unsigned all = m->scene->target_count;
     return d->share_permille && all && all >= d->targets_min &&
@@ -51,25 +58,27 @@ void doubt_weigh(struct gslb_monitor *m)
         machine_tick_all(m);
 }
 
+/* Each probe for itself: a port that is closed for good beside one that is open is no change. */
 void doubt_note(struct gslb_monitor *m, struct probe *p, enum gslb_result result)
 {
     struct target *t = p->target;
-    if (t && result == GSLB_PASS) {
-        t->passing = true;
-        if (!list_is_empty(&t->turned)) {
-            list_remove(&t->turned);
-            --m->turned_count;
-        }
-    } else if (t && t->passing) {
-        t->passing = false;
-        t->turned_ms = monitor_now(m);
-        if (t->counts) {
+    bool was = p->passing;
+    if (!t)
+        return;
+    p->passing = result == GSLB_PASS;
+    if (p->passing) {
+        if (p->turned == t->generation && !--t->bad)
+            target_forgive(m, t);
+        p->turned = 0;
+    } else if (was && t->counts) {
+        p->turned = t->generation;
+        if (!t->bad++) {
+            t->turned_ms = monitor_now(m);
             list_push(&m->turned, &t->turned);
             ++m->turned_count;
         }
     }
-    if (t)
-        doubt_weigh(m);
+    doubt_weigh(m);
 }
 
 bool doubt_withdraw(struct gslb_monitor *m, const struct member *mb)

@@ -28,8 +28,9 @@ struct target { /* one address that is asked, whatever the question */
     struct target *next;
     struct list turned; /* in the monitor's list while it failed after having passed */
     struct addr address;
-    bool counts; /* some member is behind it: not only a reference */
-    bool passing;
+    bool counts;         /* some member is behind it: not only a reference */
+    unsigned bad;        /* of its probes so many turned from passing to failing in this window */
+    uint32_t generation; /* of that count, from 1: what a probe says of an older one is over */
     int64_t turned_ms;
 };
 
@@ -58,7 +59,9 @@ struct probe {
     struct run *run; /* NULL: none on its way */
     int64_t due_ms;
     bool asked, answered;
-    unsigned mute; /* results without a verdict in a row */
+    bool passing;    /* its last verdict */
+    uint32_t turned; /* in this generation of its target's; 0: it did not */
+    unsigned mute;   /* results without a verdict in a row */
     uint32_t srtt_us;
     struct gslb_probe_result last;
     int64_t last_ms; /* INT64_MIN: none */

@@ -86,6 +86,7 @@ static struct target *target_get(struct scene *s, const struct addr *a)
     t->next = *bucket;
     t->address = *a;
     list_init(&t->turned);
+    t->generation = 1;
     *bucket = t;
     return t;
 }
@@ -315,29 +316,35 @@ struct member *scene_member(const struct gslb_monitor *m, const char *name)
 
 /* ---- taking over ---- */
 
-static void target_adopt(struct gslb_monitor *m, struct scene *s)
+/* Which targets turned bad of late: probe by probe, since some of them may be gone. */
+static void turned_adopt(struct gslb_monitor *m, struct scene *s)
 {
     struct list old;
     list_init(&old);
-    LIST_FOR (it, &m->turned) {
+    for (struct list *it; (it = list_first(&m->turned));) {
         list_remove(it);
         list_push(&old, it);
     }
+    for (size_t i = 0; i <= s->mask; i++)
+        for (struct probe *p = s->probes[i]; p; p = p->next) {
+            const struct probe *was = p->before;
+            if (!was || !was->target || !p->target->counts ||
+                was->turned != was->target->generation)
+                continue;
+            p->turned = p->target->generation;
+            ++p->target->bad;
+        }
     m->turned_count = 0;
-    LIST_FOR (it, &old) {
+    for (struct list *it; (it = list_first(&old));) {
         const struct target *was = container_of(it, struct target, turned);
         struct target *t = target_find(s, &was->address);
-        if (!t || !t->counts)
+        list_remove(it);
+        if (!t || !t->bad)
             continue;
         t->turned_ms = was->turned_ms;
         list_push(&m->turned, &t->turned);
         ++m->turned_count;
     }
-    for (size_t i = 0; m->scene && i <= s->mask; i++)
-        for (struct target *t = s->targets[i]; t; t = t->next) {
-            const struct target *was = target_find(m->scene, &t->address);
-            t->passing = was && was->passing;
-        }
 }
 
 static void probe_adopt(struct gslb_monitor *m, struct probe *p)
@@ -352,6 +359,7 @@ static void probe_adopt(struct gslb_monitor *m, struct probe *p)
         p->due_ms = was->due_ms;
         p->asked = was->asked;
         p->answered = was->answered;
+        p->passing = was->passing;
         p->mute = was->mute;
         p->srtt_us = was->srtt_us;
         p->last = was->last;
@@ -368,8 +376,8 @@ static void probe_adopt(struct gslb_monitor *m, struct probe *p)
                 k->restored = memory_restore(m, seat, &k->health);
         k->before = NULL;
         /* So that an outage of ours right after a restart is seen as one. */
-        if (k->restored && k->health.status == GSLB_UP && p->target)
-            p->target->passing = true;
+        if (k->restored && k->health.status == GSLB_UP)
+            p->passing = true;
     }
     if (!p->answered && p->check->type != GSLB_CHECK_PUSH)
         ++m->unanswered;
@@ -420,7 +428,7 @@ void scene_adopt(struct gslb_monitor *m, struct scene *s)
     struct scene *old = m->scene;
     m->unanswered = 0;
     if (s) {
-        target_adopt(m, s);
+        turned_adopt(m, s);
         for (size_t i = 0; i <= s->mask; i++)
             for (struct probe *p = s->probes[i]; p; p = p->next)
                 probe_adopt(m, p);

@@ -12,7 +12,7 @@ struct asked {
     int64_t end_us;
     gslb_probed *done;
     void *arg;
-    bool hangs;
+    bool hangs, closed;
 };
 
 static int64_t mono_us(const struct clock *c)
@@ -43,13 +43,13 @@ static int start(struct gslb_asker *seam, const struct gslb_check *check, const 
     struct asker *a = container_of(seam, struct asker, asker);
     struct asked *q = calloc(1, sizeof *q);
     char text[ADDR_TEXT_MAX];
-    (void)check;
     if (!q)
         return ERR_NOMEM;
     q->target = *target;
     q->done = done;
     q->arg = arg;
     q->end_us = a->mono_us + (int64_t)a->takes_ms * 1000;
+    q->closed = a->closed_port && gslb_check_port(check) == a->closed_port;
     q->hangs = a->said[said_of(a, addr_print(target, text))].hangs;
     list_push(&a->running, &q->link);
     ++a->started;
@@ -121,6 +121,8 @@ static unsigned finish_due(struct asker *a)
         if (q->hangs || q->end_us > a->mono_us)
             continue;
         struct gslb_probe_result r = a->said[said_of(a, addr_print(&q->target, text))].result;
+        if (q->closed)
+            r.result = GSLB_FAIL;
         gslb_probed *done = q->done;
         void *arg = q->arg;
         list_remove(it);

@@ -13,7 +13,8 @@ struct asker {
     struct gslb_asker asker; /* first */
     struct clock clock;
     int64_t mono_us, wall_us;
-    uint32_t takes_ms; /* each probe */
+    uint32_t takes_ms;    /* each probe */
+    uint16_t closed_port; /* checks of it always fail */
     struct list running;
     unsigned started, cancelled, most; /* most: at once */
     struct {
