@@ -442,6 +442,8 @@ void scene_adopt(struct gslb_monitor *m, struct scene *s)
     if (!s) {
         list_init(&m->turned);
         m->turned_count = 0;
+        m->frozen = m->names_dirty = false;
+        m->frozen_why = NULL;
     }
     m->scene = s;
     if (old) {
