@@ -42,11 +42,12 @@ static int usage(const char *what, const char *word)
 static const char *value_of(const char *option, int *i, int argc, char **argv)
 {
     size_t n = strlen(option);
-    if (strncmp(argv[*i], option, n) != 0)
+    const char *word = argv[*i];
+    if (!word || strncmp(word, option, n) != 0)
         return NULL;
-    if (argv[*i][n] == '=')
-        return argv[*i] + n + 1;
-    return !argv[*i][n] && *i + 1 < argc ? argv[++*i] : NULL;
+    if (word[n] == '=')
+        return word + n + 1;
+    return !word[n] && *i + 1 < argc ? argv[++*i] : NULL;
 }
 
 static bool read_geo(struct simulate *s, const char *text)

@@ -205,7 +205,7 @@ const struct config_option config_options[] = {
     MAPS("gslb", "Geography- and health-aware answers."),
     UNBUILT("gslb.state", "File in which the health of members outlives a restart."),
     UNBUILT("gslb.events", "File to which changes of health are appended."),
-    UNBUILT("gslb.explain", "Networks that may ask for a decision's reasons in the answer."),
+    PREFIXES("gslb.explain", "Networks that may ask for a decision's reasons in the answer."),
     TEXTS("gslb.tests", "Files of policy tests that a reload must pass."),
     DURATION("gslb.warm-up", "1s", 0, 60000,
              "How long steered answers wait for the first round of checks."),

@@ -171,6 +171,19 @@ static void read_sites(struct steering *s)
     s->plan->site_count = sites ? n : 0;
 }
 
+static void read_explain(struct steering *s)
+{
+    struct net_acl *acl = &s->plan->explain;
+    unsigned n = config_count(s->c, NULL, "gslb.explain");
+    acl->rules = STEERING_ARRAY(s, struct net_acl_rule, n);
+    for (unsigned i = 0; acl->rules && i < n; i++) {
+        struct net_acl_rule *rule = &acl->rules[acl->count];
+        rule->allow = true;
+        if (!prefix_parse(&rule->prefix, config_text_at(s->c, NULL, "gslb.explain", i)))
+            acl->count++; /* what is no prefix was said when the file was read */
+    }
+}
+
 static int finish(struct steering *s, const struct steering_place *place)
 {
     struct gslb_table *own = NULL;
@@ -198,9 +211,9 @@ static void warn_of_idle(struct steering *s)
 
 static int read_all(struct steering *s, const struct steering_place *place)
 {
-    static void (*const parts[])(struct steering *) = {read_sites,           steering_maps_read,
-                                                       steering_checks_read, steering_doubt_read,
-                                                       steering_pools_read,  steering_names_read};
+    static void (*const parts[])(struct steering *) = {
+        read_explain,        read_sites,          steering_maps_read, steering_checks_read,
+        steering_doubt_read, steering_pools_read, steering_names_read};
     unsigned errors = s->diags->errors;
     warn_of_idle(s);
     s->plan->warm_up_ms = (uint32_t)config_int(s->c, NULL, "gslb.warm-up");

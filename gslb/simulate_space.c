@@ -98,6 +98,14 @@ static int space_fill(struct space *x, const struct gslb_simulate *s)
     return 0;
 }
 
+static bool is_of(const struct space *x, const struct geo_map *const *maps, unsigned count)
+{
+    bool same = x->map_count == count;
+    for (unsigned i = 0; same && i < count; i++)
+        same = x->maps[i] == maps[i];
+    return same;
+}
+
 int space_of(const struct gslb_simulate *s, const int name[2], struct space **spaces,
              const struct space **out)
 {
@@ -108,14 +116,15 @@ int space_of(const struct gslb_simulate *s, const int name[2], struct space **sp
     if (err)
         return err;
     for (struct space *x = *spaces; x; x = x->next)
-        if (x->map_count == count && !memcmp(x->maps, maps, count * sizeof *maps)) {
+        if (is_of(x, maps, count)) {
             *out = x;
             return 0;
         }
     struct space *x = calloc(1, sizeof *x);
     if (!x)
         return ERR_NOMEM;
-    memcpy(x->maps, maps, count * sizeof *maps);
+    for (unsigned i = 0; i < count; i++)
+        x->maps[i] = maps[i];
     x->map_count = count;
     x->next = *spaces;
     *spaces = x;

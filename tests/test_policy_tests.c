@@ -153,8 +153,10 @@ static void rows_hold_or_say(void **state)
     live_file(&l, "a.zone", "@ 60 SOA ns.b. host 1 1 1 1 1\n@ 60 NS ns.b.\n");
     assert_int_equal(gslb_table_new(&table), 0);
     struct snapshot *s = snapshot_of(&l, conf, NULL, table, said, sizeof said);
-    if (!s)
+    if (!s) {
         fail_msg("%s", said);
+        return;
+    }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct policy_tests counts;
         struct diag_list d;

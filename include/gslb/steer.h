@@ -117,12 +117,16 @@ struct gslb_log {
                        clients, by weight, not this client's 0 or 1 */
 };
 
+#define GSLB_WHY_MAX 512 /* with its NUL: what an EDE text may be */
 /* The seam's other half: a struct dynamic whose decide steers with one worker. */
 struct gslb_decider {
     struct dynamic dynamic;       /* first */
     const struct gslb_plan *plan; /* set per batch, NULL: everything is static */
     struct gslb_worker *worker;
     int64_t mono_s, wall_s; /* set per batch */
+    /* For a client that may know and asks (EDNS_EXPLAIN). */
+    struct gslb_log log;
+    char why[GSLB_WHY_MAX];
 };
 void gslb_decider_init(struct gslb_decider *d, struct gslb_worker *w);
 
