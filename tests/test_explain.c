@@ -299,12 +299,56 @@ static void lines_are_right(void **state)
     }
 }
 
+/* ---- in the answer ---- */
+
+static const struct {
+    const char *label, *client;
+    bool asks, told;
+} askers[] = {
+    {"asks, and may know", "127.0.0.1 10.200.0.0/24", true, true},
+    {"asks, and may not", "192.0.2.53 10.200.0.0/24", true, false},
+    {"may know, and does not ask", "127.0.0.1 10.200.0.0/24", false, false},
+};
+
+static void who_may_know_is_told(void **state)
+{
+    (void)state;
+    static struct gslb_decider d;
+    struct made m;
+    struct net_acl_rule rule = {.allow = true};
+    small_plan(&m);
+    assert_int_equal(prefix_parse(&rule.prefix, "127.0.0.0/8"), 0);
+    m.plan->explain = (struct net_acl){&rule, 1};
+    gslb_decider_init(&d, &m.worker);
+    d.plan = m.plan;
+    for (size_t i = 0; i < sizeof askers / sizeof *askers; i++) {
+        struct gslb_client c = made_client(askers[i].client);
+        struct dynamic_answer a;
+        const uint8_t *owner = (const uint8_t *)"\3www\7example";
+        const struct dynamic_ask ask = {.id = (uint32_t)gslb_plan_name(m.plan, owner),
+                                        .owner = owner,
+                                        .qname = owner,
+                                        .qtype = DNS_TYPE_A,
+                                        .client = &c.source,
+                                        .subnet = &c.subnet,
+                                        .explain = askers[i].asks};
+        d.dynamic.decide(&d.dynamic, &ask, &a);
+        assert_int_equal(a.verdict, DYNAMIC_SET);
+        const char *want = askers[i].told ? "client subnet; map map rule 1 -> fra,iad,sin; "
+                                            "pool www-fra 2/2; ttl 300; scope 9"
+                                          : "";
+        if (strcmp(a.why ? a.why : "", want) != 0)
+            fail_msg("%s: %s", askers[i].label, a.why ? a.why : "nothing is told");
+    }
+    made_fini(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_right),           cmocka_unit_test(document_is_right),
         cmocka_unit_test(wildcards_stand_for_names), cmocka_unit_test(state_stays),
-        cmocka_unit_test(lines_are_right),
+        cmocka_unit_test(lines_are_right),           cmocka_unit_test(who_may_know_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
