@@ -47,6 +47,13 @@ static const struct verb {
      "gslb simulate [--down WHAT]... [--weight POOL/MEMBER=N]... [--geo MAP=FILE]... [--to FILE]",
      "what would change, as shares (--config FILE, --name NAME, --all, --json)"},
     {"", NULL, "gslb test FILE [--json] [--config FILE]", "do policy tests hold"},
+    {"", NULL, "gslb status | watch | events | orders",
+     "health of members, its changes, what was ordered"},
+    {"", NULL, "gslb drain|force|weight|clear WHAT ...",
+     "the operator's word over health: pool/member, pool, site:NAME, check:NAME, with *"},
+    {"", NULL, "gslb load|push|resume POOL/MEMBER ...", "what is known of a member from elsewhere"},
+    {"", NULL, "gslb probe [PATTERN] [-c FILE]",
+     "every check of a configuration once, with timings"},
     {"config", verb_config, "config new | show | explain | schema",
      "write a first file; show, explain options; JSON schema"},
     {"status", verb_status, "status", "what the running server is doing"},
@@ -78,7 +85,9 @@ static int verb_completion(int argc, char **argv)
           "    2\\ zone\\ *) words='check' ;;\n    2\\ geo\\ *) words='build lookup info test' "
           ";;\n    "
           "2\\ cache\\ *) words='show flush' ;;\n"
-          "    2\\ gslb\\ *) words='explain simulate test' ;;\n"
+          "    2\\ gslb\\ *) words='status watch events orders drain force weight clear load push "
+          "resume probe "
+          "explain simulate test' ;;\n"
           "    2\\ config\\ *) words='new show explain schema' ;;\n"
           "    2\\ completion\\ *) words='bash' ;;\n"
           "    3\\ config\\ new) words='resolver authority gslb' ;;\n"

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define NOTIFY_TEXT 64
+#define SETTLE_MS   10
 
 static void idle_priority(void)
 {
@@ -82,18 +83,26 @@ static bool same_listeners(const struct snapshot *a, const struct snapshot *b)
 static void publish(struct server *s)
 {
     struct background *b = &s->bg;
-    if (!same_listeners(b->after, b->before)) {
-        diag_add(&b->diags, DIAG_ERROR,
-                 &(struct diag_at){.file = s->path, .hint = "restart the server"},
-                 "the addresses under listen: cannot change at a reload");
-        part_unref(&b->after->part);
-        b->err = ERR_INVALID;
-        return;
-    }
     atomic_exchange(&s->shared.root, b->after);
     while (snap_retire(&s->shared.domain, &b->before->part) == ERR_NOMEM)
         usleep(1000); /* nothing else can be given up: the old root must not be freed early */
     s->loaded_s = clock_wall_s(s->shared.clock);
+}
+
+/* What can only be held against what runs: the sockets, and whether members can be watched. */
+static void check_running(struct server *s)
+{
+    struct background *b = &s->bg;
+    if (!same_listeners(b->after, b->before)) {
+        diag_add(&b->diags, DIAG_ERROR,
+                 &(struct diag_at){.file = s->path, .hint = "restart the server"},
+                 "the addresses under listen: cannot change at a reload");
+        b->err = ERR_INVALID;
+    } else if (!s->ending) {
+        b->err = server_watch(s, b->after, &b->diags);
+    }
+    if (b->err)
+        part_unref(&b->after->part);
 }
 
 static void tell(struct reload_waiter *waiters, const struct server_reload *r)
@@ -106,11 +115,9 @@ static void tell(struct reload_waiter *waiters, const struct server_reload *r)
     }
 }
 
-static void after_reload(uv_work_t *work, int status)
+static void finish_reload(struct server *s)
 {
-    struct server *s = work->data;
     struct background *b = &s->bg;
-    (void)status;
     if (!b->err)
         publish(s);
     s->last_reload_failed = b->err || b->zone_errors;
@@ -128,6 +135,33 @@ static void after_reload(uv_work_t *work, int status)
     b->busy = false;
     if (b->again && !s->ending)
         server_reload(s, NULL, NULL);
+}
+
+static void on_settle(uv_timer_t *t)
+{
+    struct server *s = t->data;
+    if (!health_ready(s->health) && clock_mono_ms(s->shared.clock) < s->bg.settle_until_ms)
+        return;
+    uv_timer_stop(t);
+    s->bg.settling = false;
+    finish_reload(s);
+}
+
+/* New members are not given before their first probe, or the warm-up; the old plan answers. */
+static void after_reload(uv_work_t *work, int status)
+{
+    struct server *s = work->data;
+    struct background *b = &s->bg;
+    (void)status;
+    if (!b->err)
+        check_running(s);
+    b->settling = !b->err && !s->ending && s->health && b->after->plan && !health_ready(s->health);
+    if (!b->settling) {
+        finish_reload(s);
+        return;
+    }
+    b->settle_until_ms = clock_mono_ms(s->shared.clock) + b->after->plan->warm_up_ms;
+    uv_timer_start(&s->settle, on_settle, SETTLE_MS, SETTLE_MS);
 }
 
 static int add_waiter(struct reload_waiter **list, server_reloaded *done, void *arg)

@@ -366,7 +366,7 @@ struct recorder *worker_recorder(struct worker *w)
     return w->recorder;
 }
 
-const struct gslb_tally *worker_tally(const struct worker *w)
+struct gslb_tally *worker_tally(struct worker *w)
 {
     return w->tally;
 }

@@ -39,7 +39,7 @@ void worker_free(struct worker *w);
 const struct stat_block *worker_stats(const struct worker *w, enum worker_stats which);
 struct recorder *worker_recorder(struct worker *w);
 /* What it gave of steered names. */
-const struct gslb_tally *worker_tally(const struct worker *w);
+struct gslb_tally *worker_tally(struct worker *w);
 
 /* A question from the control loop, answered by a worker's own engine with its caches and server
  * state. Owner: the asker, until done. */

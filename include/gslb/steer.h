@@ -23,6 +23,10 @@ struct gslb_client {
     struct edns_subnet subnet; /* family 0: none */
 };
 
+/* "192.0.2.7": a packet from there; with `subnet`, or written as a network, a client subnet of that
+ * network (without a length IPv4 /24, IPv6 /56). ERR_SYNTAX, ERR_RANGE as prefix_parse. */
+int gslb_client_parse(struct gslb_client *c, const char *text, bool subnet);
+
 struct gslb_worker {
     /* fixed at start */
     unsigned index;
