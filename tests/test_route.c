@@ -128,36 +128,41 @@ static void squeeze(char *s)
     *to = 0;
 }
 
-static void completed(void **state)
+static void start_world(struct live *l, unsigned port)
 {
-    (void)state;
-    struct live l;
-    unsigned port = live_port();
-    live_init(&l);
-    live_file(&l, "own.zone",
+    live_init(l);
+    live_file(l, "own.zone",
               "$ORIGIN own.test.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.1\nout CNAME www.world.\ntwo CNAME out2\nout2 CNAME alias.world.\n"
               "gone CNAME gone.world.\nmoved DNAME world.\nsub NS ns.sub\nns.sub A 127.0.0.2\n"
               "down CNAME www.sub\n"
               "$GENERATE 1-60 wide NS ns$.wide\n$GENERATE 1-60 ns$.wide A 127.0.0.2\n");
-    live_file(&l, "wide.zone",
+    live_file(l, "wide.zone",
               "$ORIGIN wide.own.test.\n$TTL 300\n@ SOA ns1 host 1 3600 600 86400 300\n"
               "@ NS ns1\nns1 A 127.0.0.2\nwww A 192.0.2.91\n");
-    live_file(&l, "own2.zone",
+    live_file(l, "own2.zone",
               "$ORIGIN own.test.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.3\nplain A 192.0.2.2\nsub NS ns.sub\nns.sub A 127.0.0.3\n");
-    live_file(&l, "root.zone",
+    live_file(l, "root.zone",
               "$ORIGIN .\n$TTL 300\n@ SOA ns.root. host. 1 3600 600 86400 300\n@ NS ns.root.\n"
               "ns.root. A 127.0.0.2\nworld. NS ns.world.\nns.world. A 127.0.0.2\n");
-    live_file(&l, "world.zone",
+    live_file(l, "world.zone",
               "$ORIGIN world.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.2\nwww A 192.0.2.81\nalias CNAME www\n");
-    live_file(&l, "sub.zone",
+    live_file(l, "sub.zone",
               "$ORIGIN sub.own.test.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.2\nwww A 192.0.2.90\nup CNAME www.world.\n");
-    live_file(&l, "hints.zone", ". 3600 NS ns.root.\nns.root. 3600 A 127.0.0.2\n");
-    live_file(&l, "conf.yaml", conf, port, port, port, port, port);
-    live_start(&l);
+    live_file(l, "hints.zone", ". 3600 NS ns.root.\nns.root. 3600 A 127.0.0.2\n");
+    live_file(l, "conf.yaml", conf, port, port, port, port, port);
+    live_start(l);
+}
+
+static void completed(void **state)
+{
+    (void)state;
+    struct live l;
+    unsigned port = live_port();
+    start_world(&l, port);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct arena a;
         struct addr server;
@@ -191,6 +196,7 @@ static void completed(void **state)
 #define WITH_OPT "\0\1\0\0\0\0\0\1"
 #define OWN      "\3own\4test\0"
 #define OPT(len) "\0\0\x29\x10\0\0\0\0\0" len
+#define SUBNET   "\0\x08\0\7\0\1\x18\0\xc0\0\2"
 
 /* Questions as octets, the answer's rcode (also the part in OPT) and what is in it, or is not. */
 static const struct {
@@ -220,6 +226,21 @@ static const struct {
      B("\0\0\x29\2\x58\1\0\0\0"), B("")},
     {"subnet with a scope", false, false,
      B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\x0b") "\0\x08\0\7\0\1\x18\x18\xc0\0\2"), 1, B(""), B("")},
+    {"subnet, given back (RFC 7871 7.2.1)", false, false,
+     B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\x0b") SUBNET), 0, B(SUBNET), B("")},
+    {"subnet of no bits", false, false,
+     B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\x08") "\0\x08\0\4\0\2\0\0"), 0, B("\0\x08\0\4\0\2\0\0"),
+     B("")},
+    {"subnet, no such name", false, false,
+     B(RD WITH_OPT "\2no" OWN "\0\1\0\1" OPT("\0\x0b") SUBNET), 3, B(SUBNET), B("")},
+    {"subnet not asked for", false, false, B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\4") "\0\3\0\0"), 0,
+     B(""), B("\0\x08\0\7")},
+    {"subnet and TC", false, false, B(RD WITH_OPT "\3big" OWN "\0\x10\0\1" OPT("\0\x0b") SUBNET), 0,
+     B(SUBNET), B("0000000000")},
+    {"subnet over TCP", true, false, B(RD WITH_OPT "\3big" OWN "\0\x10\0\1" OPT("\0\x0b") SUBNET),
+     0, B(SUBNET), B("")},
+    {"subnet, a zone that could not be loaded", false, false,
+     B(RD WITH_OPT "\4gone\4test\0\0\1\0\1" OPT("\0\x0b") SUBNET), 2, B(SUBNET), B("")},
     {"NSID", false, false, B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\4") "\0\3\0\0"), 0,
      B("\0\3\0\4edge"), B("")},
     {"NSID, none configured", false, true, B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\4") "\0\3\0\0"), 0,
@@ -336,6 +357,38 @@ static uint64_t count(struct live *l, const char *name)
     return n;
 }
 
+/* The subnet comes back from our own zones, and with an alias of ours before the resolver's part;
+ * the resolver does not look at it. */
+static void subnets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label;
+        const uint8_t *query;
+        size_t query_len;
+        bool given_back;
+    } at[] = {
+        {"ours", B(RD WITH_OPT "\2ns" OWN "\0\1\0\1" OPT("\0\x0b") SUBNET), true},
+        {"alias out", B(RD WITH_OPT "\3out" OWN "\0\1\0\1" OPT("\0\x0b") SUBNET), true},
+        {"the world's", B(RD WITH_OPT "\3www\5world\0\0\1\0\1" OPT("\0\x0b") SUBNET), false},
+        {"the world's, cached", B(RD WITH_OPT "\3www\5world\0\0\1\0\1" OPT("\0\x0b") SUBNET),
+         false},
+        {"referral", B(RD WITH_OPT "\3www\3sub" OWN "\0\1\0\1" OPT("\0\x0b") SUBNET), false},
+    };
+    struct live l;
+    unsigned port = live_port();
+    start_world(&l, port);
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        uint8_t answer[2048];
+        size_t n =
+            exchange((uint16_t)port, false, at[i].query, at[i].query_len, answer, sizeof answer);
+        bool given = memmem(answer, n, SUBNET, sizeof SUBNET - 1) != NULL;
+        if (rcode_of(answer, n) || get_u16(answer + 6) == 0 || given != at[i].given_back)
+            fail_msg("%s: rcode %u, subnet %d", at[i].label, rcode_of(answer, n), given);
+    }
+    live_stop(&l);
+}
+
 /* In the last nine tenths of its TTL an answer that is in use is asked for again, and nobody waits:
  * each question is answered from the cache, and yet the world is asked a second time. */
 static void prefetched(void **state)
@@ -387,7 +440,7 @@ static void prefetched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(completed),
-                                       cmocka_unit_test(asked_in_octets),
+                                       cmocka_unit_test(asked_in_octets), cmocka_unit_test(subnets),
                                        cmocka_unit_test(prefetched)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
