@@ -31,6 +31,7 @@ struct row {
     const char *authority; /* the same, for both */
     int scope;             /* in the reply; -1: no option */
     bool other_net;        /* the option speaks of another network */
+    bool other_source;     /* or of one of another length */
     bool truncate;         /* over UDP */
     bool silent[2];
     bool no_server; /* nobody listens */
@@ -107,6 +108,7 @@ static size_t reply_to(struct server *s, const uint8_t *in, size_t len, bool tcp
     e.subnet.scope = (uint8_t)(r->scope > 0 ? r->scope : 0);
     if (r->other_net)
         e.subnet.ip[0] ^= 1;
+    e.subnet.source = (uint8_t)(e.subnet.source + r->other_source);
     struct dns_writer w;
     dns_writer_init(&w, out, 2048);
     dns_writer_reserve(&w, edns_size(&e));
@@ -316,6 +318,12 @@ static const struct row rows[] = {
      .answer = {"cdn.test 60 A 192.0.2.1"},
      .scope = 24,
      .other_net = true,
+     .heard = "ERR_MISMATCH - -"},
+    {.label = "an option about a network of another length",
+     .net = "10.1.2.0/24",
+     .answer = {"cdn.test 60 A 192.0.2.1"},
+     .scope = 24,
+     .other_source = true,
      .heard = "ERR_MISMATCH - -"},
     {.label = "truncated: over TCP",
      .answer = {"cdn.test 60 A 192.0.2.1", "cdn.test 60 AAAA 2001:db8::1"},

@@ -19,7 +19,7 @@
 
 #include <cmocka.h>
 
-#define FLIGHTS 64
+#define FLIGHTS 300
 
 struct flight {
     uint8_t name[255];
@@ -623,9 +623,54 @@ static void wishes_overflow(void **state)
     for (; b.flight_count; asked++)
         bed_say(&b, b.flights[0].net, "192.0.2.7", 60, 24);
     assert_in_range(asked, 60, 70);
+    /* One client that asks all the time leaves room for others. */
     b.now_us += 1000000;
+    for (unsigned i = 0; i < 5000; i++)
+        found_is(&b, index, "11.0.0.0/24", "192.0.2.1 5 24");
     bed_learn(&b, index, "10.19.135.0/24", 24);
     found_is(&b, index, "10.19.135.0/24", "192.0.2.7 86400 24");
+    bed_close(&b);
+}
+
+/* Networks that wait for their time after a failure do not keep others out. */
+static void failures_make_room(void **state)
+{
+    (void)state;
+    struct bed b;
+    uint32_t index = bed_known(&b);
+    struct gslb_fetched f = failed(ERR_TIMEOUT);
+    for (unsigned i = 0; i < 100; i++) {
+        char net[64], found[160];
+        snprintf(net, sizeof net, "10.0.%u.0/24", i);
+        bed_find(&b, index, net, found, sizeof found);
+        gslb_targets_turn(b.targets);
+        assert_int_equal(b.flight_count, 1);
+        bed_end(&b, 0, &f);
+    }
+    bed_close(&b);
+}
+
+static void not_all_at_once(void **state)
+{
+    (void)state;
+    struct bed b;
+    uint32_t index[280];
+    bed_open(&b);
+    for (unsigned i = 0; i < 280; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "n%u.example.net", i);
+        index[i] = bed_take(&b, name, false);
+    }
+    gslb_targets_keep(b.targets, index, 280);
+    assert_in_range(gslb_targets_turn(b.targets), 1, 100);
+    assert_int_equal(b.flight_count, 256);
+    bed_say(&b, "-", "192.0.2.1", 60, 0);
+    gslb_targets_turn(b.targets);
+    assert_int_equal(b.flight_count, 256);
+    for (unsigned i = 0; i < 256; i++)
+        bed_say(&b, "-", "192.0.2.1", 60, 0);
+    gslb_targets_turn(b.targets);
+    assert_int_equal(b.flight_count, 23);
     bed_close(&b);
 }
 
@@ -814,6 +859,8 @@ int main(void)
         cmocka_unit_test(wishes_overflow),
         cmocka_unit_test(names_keep_their_index),
         cmocka_unit_test(what_the_fetcher_cannot),
+        cmocka_unit_test(failures_make_room),
+        cmocka_unit_test(not_all_at_once),
         cmocka_unit_test(freed_in_flight),
         cmocka_unit_test(readers_and_new_books),
     };

@@ -71,7 +71,8 @@ struct gslb_target_found {
     bool stale;
 };
 /* False: nothing was ever fetched, or it does not exist. subnet NULL or of length 0: the set for
- * everybody, scope 0. now_s: of the monotonic clock. */
+ * everybody, scope 0. now_s: of the monotonic clock. The control loop may ask too: what it is given
+ * lives until its next turn. */
 bool gslb_target_find(struct gslb_targets *t, uint32_t index, const struct edns_subnet *subnet,
                       uint32_t now_s, struct gslb_target_found *out);
 /* [{name, fetched, expires, sets, addresses, failures, last}]: of the set for everybody, seconds
