@@ -9,20 +9,27 @@
 
 /* ---- networks ---- */
 
+static uint64_t word(const uint8_t ip[16], unsigned half)
+{
+    return get_u64(ip + half * 8);
+}
+
 int book_network_cmp(const struct prefix *a, const struct prefix *b)
 {
     if (a->family != b->family)
         return a->family < b->family ? -1 : 1;
-    int c = memcmp(a->ip, b->ip, 16);
-    return c ? c : (int)a->bits - b->bits;
+    for (unsigned i = 0; i < 2; i++)
+        if (word(a->ip, i) != word(b->ip, i))
+            return word(a->ip, i) < word(b->ip, i) ? -1 : 1;
+    return (int)a->bits - b->bits;
 }
 
 /* Leading bits that both addresses share. */
 static unsigned shared_bits(const uint8_t a[16], const uint8_t b[16])
 {
-    for (unsigned i = 0; i < 16; i++)
-        if (a[i] != b[i])
-            return i * 8 + (unsigned)__builtin_clz((unsigned)(a[i] ^ b[i])) - 24;
+    for (unsigned i = 0; i < 2; i++)
+        if (word(a, i) != word(b, i))
+            return i * 64 + (unsigned)__builtin_clzll(word(a, i) ^ word(b, i));
     return 128;
 }
 

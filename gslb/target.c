@@ -350,8 +350,8 @@ void target_turn(struct gslb_targets *t, struct target *g, int64_t now_ms)
         g->due_ms = INT64_MAX; /* each that ends takes a turn */
     if (g->changed)
         publish(t, g);
-    if (g->changed)
-        g->due_ms = now_ms;
+    if (g->changed && g->due_ms > now_ms + TARGETS_POLL_MS)
+        g->due_ms = now_ms + TARGETS_POLL_MS; /* there was no memory for it */
 }
 
 void target_wish(struct target *g, const struct prefix *net, int64_t now_ms)

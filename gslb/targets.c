@@ -180,8 +180,8 @@ unsigned gslb_targets_turn(struct gslb_targets *t)
         if (g->due_ms < next)
             next = g->due_ms;
     }
-    if (t->waiting || t->flight_count == TARGETS_FLIGHTS)
-        next = next < now_ms + TARGETS_POLL_MS ? next : now_ms + TARGETS_POLL_MS;
+    if (t->flight_count == TARGETS_FLIGHTS || (t->waiting && next > now_ms + TARGETS_POLL_MS))
+        next = now_ms + TARGETS_POLL_MS; /* no sooner: what is due waits for room */
     return next > now_ms ? (unsigned)(next - now_ms) : 1;
 }
 
