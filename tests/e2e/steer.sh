@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# threads
 # The server steers: by operator networks and by a database, with the scope that holds for all its clients; wildcards,
 # CNAME pools, other types, weights; a reload that changes the policy, and one that is broken and changes nothing.
 set -u
