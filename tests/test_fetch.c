@@ -4,10 +4,13 @@
  * resolver's side, with a worker of the test's own. */
 #include "daemon/fetch.h"
 
+#include "../daemon/server_priv.h"
+
 #include "base/err.h"
 #include "dns/msg_parse.h"
 #include "dns/msg_write.h"
 #include "dns/rdata.h"
+#include "live.h"
 #include "loopback.h"
 
 #include <arpa/inet.h>
@@ -42,7 +45,7 @@ struct row {
 
 /* ---- the server ---- */
 
-struct server {
+struct responder {
     const struct row *row;
     pthread_t thread;
     int udp, tcp, stop, conn;
@@ -82,7 +85,7 @@ static void put_records(struct dns_writer *w, enum dns_section section, const ch
 }
 
 /* 0: no reply. */
-static size_t reply_to(struct server *s, const uint8_t *in, size_t len, bool tcp, uint8_t *out)
+static size_t reply_to(struct responder *s, const uint8_t *in, size_t len, bool tcp, uint8_t *out)
 {
     struct dns_query q;
     if (dns_query_parse(&q, in, len) != DNS_VERDICT_OK)
@@ -123,7 +126,7 @@ static size_t reply_to(struct server *s, const uint8_t *in, size_t len, bool tcp
         r->rcode[six], &e, 0);
 }
 
-static void serve_udp(struct server *s)
+static void serve_udp(struct responder *s)
 {
     uint8_t in[2048], out[2048];
     struct sockaddr_storage from;
@@ -145,7 +148,7 @@ static bool read_all(int fd, uint8_t *out, size_t len)
     return true;
 }
 
-static void serve_tcp(struct server *s)
+static void serve_tcp(struct responder *s)
 {
     uint8_t in[2048], out[2050];
     bool whole = read_all(s->conn, in, 2) && get_u16(in) <= sizeof in;
@@ -160,7 +163,7 @@ static void serve_tcp(struct server *s)
 
 static void *serve(void *arg)
 {
-    struct server *s = arg;
+    struct responder *s = arg;
     for (;;) {
         struct pollfd at[] = {{s->stop, POLLIN, 0},
                               {s->udp, POLLIN, 0},
@@ -179,9 +182,9 @@ static void *serve(void *arg)
 }
 
 /* Both on one port; the kernel has given the UDP port to nobody else, and mostly TCP neither. */
-static void server_open(struct server *s, const struct row *row)
+static void responder_open(struct responder *s, const struct row *row)
 {
-    *s = (struct server){.row = row, .conn = -1, .tcp = -1};
+    *s = (struct responder){.row = row, .conn = -1, .tcp = -1};
     for (unsigned i = 0; s->tcp < 0; i++) {
         assert_true(i < 50);
         s->port = 0;
@@ -205,7 +208,7 @@ static void server_open(struct server *s, const struct row *row)
     assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
 }
 
-static void server_close(struct server *s)
+static void responder_close(struct responder *s)
 {
     uint64_t one = 1;
     assert_int_equal(write(s->stop, &one, sizeof one), sizeof one);
@@ -404,7 +407,7 @@ static void by_servers(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct row *r = &rows[i];
-        struct server server;
+        struct responder server;
         struct heard heard = {0};
         struct gslb_fetcher *f;
         struct edns_subnet net;
@@ -412,7 +415,7 @@ static void by_servers(void **state)
         uv_loop_t loop;
         bool silent = r->silent[0] || r->silent[1];
         assert_int_equal(uv_loop_init(&loop), 0);
-        server_open(&server, r);
+        responder_open(&server, r);
         assert_int_equal(addr_parse(&at, "127.0.0.1", server.port), 0);
         assert_int_equal(
             fetch_servers_new(&f, &loop, &at, 1, silent ? &(struct fetch_timing){50, 2} : NULL), 0);
@@ -423,7 +426,7 @@ static void by_servers(void **state)
         assert_int_equal(heard.count, 0);
         bool told = loopback_until(&loop, was_heard, &heard);
         close_fetcher(&loop, f);
-        server_close(&server);
+        responder_close(&server);
         if (!told || heard.count != 1 || strcmp(heard.text, r->heard) != 0)
             fail_msg("%s: heard %u times: %s", r->label, heard.count, heard.text);
         char asked[80];
@@ -443,14 +446,14 @@ static void in_order(void **state)
     (void)state;
     static const struct row refuses = {
         .label = "refuses", .rcode = {DNS_RCODE_REFUSED, DNS_RCODE_REFUSED}, .scope = -1};
-    struct server server[2];
+    struct responder server[2];
     struct heard heard = {0};
     struct gslb_fetcher *f;
     struct addr at[2];
     uv_loop_t loop;
     assert_int_equal(uv_loop_init(&loop), 0);
-    server_open(&server[0], &refuses);
-    server_open(&server[1], &rows[0]);
+    responder_open(&server[0], &refuses);
+    responder_open(&server[1], &rows[0]);
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(addr_parse(&at[i], "127.0.0.1", server[i].port), 0);
     assert_int_equal(fetch_servers_new(&f, &loop, at, 0, NULL), ERR_INVALID);
@@ -459,8 +462,8 @@ static void in_order(void **state)
     assert_true(loopback_until(&loop, was_heard, &heard));
     assert_string_equal(heard.text, rows[0].heard);
     close_fetcher(&loop, f);
-    server_close(&server[0]);
-    server_close(&server[1]);
+    responder_close(&server[0]);
+    responder_close(&server[1]);
     assert_int_equal(server[0].asked[0], 1);
 }
 
@@ -469,19 +472,19 @@ static void closed_in_flight(void **state)
 {
     (void)state;
     static const struct row silent = {.label = "", .silent = {true, true}, .scope = -1};
-    struct server server;
+    struct responder server;
     struct heard heard = {0};
     struct gslb_fetcher *f;
     struct addr at;
     uv_loop_t loop;
     assert_int_equal(uv_loop_init(&loop), 0);
-    server_open(&server, &silent);
+    responder_open(&server, &silent);
     assert_int_equal(addr_parse(&at, "127.0.0.1", server.port), 0);
     assert_int_equal(fetch_servers_new(&f, &loop, &at, 1, NULL), 0);
     assert_int_equal(f->fetch(f, cdn, NULL, on_fetched, &heard), 0);
     uv_run(&loop, UV_RUN_NOWAIT);
     close_fetcher(&loop, f);
-    server_close(&server);
+    responder_close(&server);
     assert_int_equal(heard.count, 1);
     assert_string_equal(heard.text, "ERR_CANCELLED - -");
 }
@@ -587,13 +590,54 @@ static void by_our_own(void **state)
     }
 }
 
+static int ask_worker(void *arg, struct worker_question *q)
+{
+    return worker_ask(arg, q);
+}
+
+/* A worker of a whole server, whose resolver knows two names by heart. */
+static void by_a_worker(void **state)
+{
+    (void)state;
+    static const struct {
+        const uint8_t *name;
+        const char *heard;
+    } asks[] = {
+        {cdn, "ok 192.0.2.1,192.0.2.2 2001:db8::1 3600 0"},
+        {(const uint8_t *)"\4gone\4test", "ERR_NOT_FOUND - -"},
+        {(const uint8_t *)"\2no\4test", "ERR_REFUSED - -"},
+    };
+    struct live live;
+    live_init(&live);
+    live_file(&live, "conf.yaml",
+              "server: { workers: 1, control: none, log: error }\n"
+              "listen: [ { address: 127.0.0.1, port: %u, role: resolver } ]\n"
+              "resolver:\n  special-zones: no\n  local:\n"
+              "    - { name: cdn.test, a: [192.0.2.1, 192.0.2.2], aaaa: 2001:db8::1 }\n"
+              "    - { name: gone.test, action: nxdomain }\n"
+              "    - { name: no.test, action: refuse }\n",
+              live_port());
+    live_start(&live);
+    for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) {
+        struct heard heard = {0};
+        struct gslb_fetcher *f;
+        uv_loop_t loop;
+        assert_int_equal(uv_loop_init(&loop), 0);
+        assert_int_equal(fetch_self_new(&f, &loop, ask_worker, live.server->workers[0]), 0);
+        assert_int_equal(f->fetch(f, asks[i].name, NULL, on_fetched, &heard), 0);
+        assert_true(loopback_until(&loop, was_heard, &heard));
+        close_fetcher(&loop, f);
+        assert_string_equal(heard.text, asks[i].heard);
+    }
+    live_stop(&live);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_servers),
-        cmocka_unit_test(in_order),
-        cmocka_unit_test(closed_in_flight),
-        cmocka_unit_test(by_our_own),
+        cmocka_unit_test(by_servers),       cmocka_unit_test(in_order),
+        cmocka_unit_test(closed_in_flight), cmocka_unit_test(by_our_own),
+        cmocka_unit_test(by_a_worker),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
