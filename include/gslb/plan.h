@@ -57,7 +57,7 @@ struct gslb_endpoint { /* a member of a pool */
     unsigned tag_count;
     /* gslb_plan_finish: */
     uint32_t slot;
-    uint32_t target; /* HOST: see gslb/target.h */
+    uint32_t target; /* HOST: see gslb/target.h; else, and without targets, GSLB_NO_TARGET */
 };
 
 struct gslb_pool {
@@ -131,6 +131,8 @@ struct gslb_name {
     unsigned type_count;
 };
 
+struct gslb_targets;
+
 struct gslb_plan {
     struct part part;
     struct arena arena;
@@ -147,6 +149,7 @@ struct gslb_plan {
     uint32_t warm_up_ms;
     struct net_acl explain; /* who is told why when asked in band; its rules are the arena's */
     struct gslb_doubt doubt;
+    struct gslb_targets *targets; /* takes the names that are not ours; NULL: nobody follows them */
     /* gslb_plan_finish: */
     size_t state_bytes; /* of one worker's policy states */
     uint8_t *states;    /* [workers], each on lines of its own: the one mutable thing, each worker's
@@ -155,6 +158,8 @@ struct gslb_plan {
     struct gslb_named_id *by_owner; /* names in canonical order (RFC 4034 6.1) */
     unsigned by_owner_count;
     struct gslb_named_id *by_pool; /* pools in order of their names */
+    uint32_t *target_used;         /* for gslb_targets_keep; a target may be there twice */
+    unsigned target_count;
 };
 struct gslb_named_id {
     const void *name;
