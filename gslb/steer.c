@@ -232,7 +232,10 @@ static int draw_site(struct steering *s, const struct gslb_name *n, const struct
         if (pool == GSLB_NONE)
             continue;
         weigh(s, &s->plan->pools[pool], f, &g);
-        usable[k] = verdict(&s->plan->pools[pool], &g) == GSLB_WHY_OK;
+        enum gslb_why why = verdict(&s->plan->pools[pool], &g);
+        usable[k] = why == GSLB_WHY_OK;
+        if (!usable[k])
+            SAY(s, .step = GSLB_STEP_SKIPPED, .index = l->sites[k], .why = why);
         s->unsettled |= !usable[k] && g.unsettled;
         if (!usable[k] && g.until_s < s->until_s)
             s->until_s = g.until_s;

@@ -263,6 +263,35 @@ static void state_stays(void **state)
     made_fini(&m);
 }
 
+/* A weighted site that is not drawn because it is not usable says why. */
+static void weighted_sites_say_why(void **state)
+{
+    (void)state;
+    struct made m;
+    const char *drawn, *first, *second, *why;
+    int weight;
+    made_init(&m, "fra iad", NULL);
+    int map = made_map(&m, "*=fra:1,iad:1000000");
+    made_pool(&m, "www-fra", "fra", GSLB_ALL, "192.0.2.1");
+    made_pool(&m, "www-iad", "iad", GSLB_ALL, "192.0.2.2");
+    made_name(&m, "www.example.", map, "www-fra www-iad");
+    made_finish(&m, NULL);
+    health(&m, "www-fra/m0=u www-iad/m0=d");
+    struct gslb_client c = made_client("192.0.2.53");
+    json_t *o = explain(&m, &c);
+    assert_int_equal(json_unpack(o, "{s:{s:s, s:[i], s:[{s:s}, {s:s, s:s}]}}", "map", "drawn",
+                                 &drawn, "weights", &weight, "sites", "verdict", &first, "verdict",
+                                 &second, "why", &why),
+                     0);
+    assert_string_equal(drawn, "fra");
+    assert_int_equal(weight, 1);
+    assert_string_equal(first, "taken");
+    assert_string_equal(second, "rejected");
+    assert_string_equal(why, "no member is available");
+    json_decref(o);
+    made_fini(&m);
+}
+
 /* ---- line ---- */
 
 static const struct {
@@ -348,7 +377,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_are_right),           cmocka_unit_test(document_is_right),
         cmocka_unit_test(wildcards_stand_for_names), cmocka_unit_test(state_stays),
-        cmocka_unit_test(lines_are_right),           cmocka_unit_test(who_may_know_is_told),
+        cmocka_unit_test(lines_are_right),           cmocka_unit_test(weighted_sites_say_why),
+        cmocka_unit_test(who_may_know_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

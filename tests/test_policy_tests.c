@@ -176,6 +176,44 @@ static void rows_hold_or_say(void **state)
     live_remove(&l);
 }
 
+/* What one row supposes is not there for the next; a row that is wrong does not hide others. */
+static void rows_are_alone(void **state)
+{
+    (void)state;
+    struct live l;
+    struct gslb_table *table;
+    struct policy_tests counts;
+    struct diag_list d;
+    char said[4096], path[160];
+    live_init(&l);
+    live_file(&l, "a.zone", "@ 60 SOA ns.b. host 1 1 1 1 1\n@ 60 NS ns.b.\n");
+    live_file(&l, "t.yaml",
+              "tests:\n"
+              "  - { name: www.a.test, from: 10.2.0.1, down: fra, site: iad }\n"
+              "  - { name: www.a.test, from: 10.2.0.1, site: fra }\n"
+              "  - { name: www.a.test, from: x, site: fra }\n"
+              "  - { name: www.a.test, from: 10.2.0.1, site: iad }\n");
+    assert_int_equal(gslb_table_new(&table), 0);
+    struct snapshot *s = snapshot_of(&l, conf, NULL, table, said, sizeof said);
+    assert_non_null(s);
+    snprintf(path, sizeof path, "%s/t.yaml", l.dir);
+    diag_init(&d);
+    assert_int_equal(policy_tests_run(s->plan, table, path, &d, &counts), ERR_INVALID);
+    print_diags(&d, said, sizeof said);
+    assert_int_equal(counts.rows, 4);
+    assert_int_equal(counts.failed, 1);
+    assert_non_null(strstr(said, "t.yaml:4:31: error: \"x\" is not an address"));
+    assert_non_null(strstr(said, "t.yaml:5:47: error: www.a.test. want site iad, got fra"));
+    diag_init(&d);
+    assert_int_equal(policy_tests_run(s->plan, table, "/nonexistent/t.yaml", &d, &counts),
+                     ERR_NOT_FOUND);
+    assert_int_equal(d.errors, 1);
+    diag_fini(&d);
+    part_unref(&s->part);
+    gslb_table_free(table);
+    live_remove(&l);
+}
+
 /* Listed in the configuration they let a server start, refuse a reload and a check of the file. */
 static void gate_refuses(void **state)
 {
@@ -211,6 +249,7 @@ static void gate_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows_hold_or_say),
+                                       cmocka_unit_test(rows_are_alone),
                                        cmocka_unit_test(gate_refuses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
