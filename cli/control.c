@@ -65,6 +65,11 @@ static unsigned print_attention(const json_t *doc)
         puts("attention   the last reload failed, wholly or for some zones: waypost check FILE");
         n++;
     }
+    json_array_foreach(json_object_get(doc, "attention"), i, v)
+    {
+        printf("attention   %s\n", json_string_value(v));
+        n++;
+    }
     return n;
 }
 

@@ -21,4 +21,9 @@ struct steering_place {
 int steering_build(struct gslb_plan **plan, const struct config *c, const struct gslb_plan *before,
                    const struct steering_place *place, struct diag_list *d, unsigned *kept);
 
+/* What a change of tables does to clients: a note in d for each map of both plans (either may be
+ * NULL) whose clients' first site is not what it was, with how many networks and addresses. */
+void steering_compare(const struct gslb_plan *before, const struct gslb_plan *after,
+                      struct diag_list *d);
+
 #endif
