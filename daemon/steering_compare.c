@@ -3,6 +3,7 @@
 #include "geo/map.h"
 #include "steering_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The names of what a map of either plan orders: the sites, or the members of a pool. */
@@ -37,10 +38,14 @@ static void say(const char *name, const struct geo_map_change *c, struct diag_li
 {
     size_t n = c->networks4 + c->networks6;
     double share = 100.0 * (double)c->addresses4 / 4294967296.0;
+    char text[32] = "no";
+    if (share >= 0.01)
+        snprintf(text, sizeof text, "%.2f %% of the", share);
+    else if (c->addresses4)
+        snprintf(text, sizeof text, "below 0.01 %% of the");
     if (n)
-        diag_add(d, DIAG_NOTE, NULL,
-                 "map %s: %zu network%s change%s site (%.3g %% of the IPv4 addresses)", name, n,
-                 n == 1 ? "" : "s", n == 1 ? "s" : "", share);
+        diag_add(d, DIAG_NOTE, NULL, "map %s: %zu network%s change%s site (%s IPv4 addresses)",
+                 name, n, n == 1 ? "" : "s", n == 1 ? "s" : "", text);
 }
 
 static void compare(const struct gslb_plan *before, const struct gslb_plan *after,
