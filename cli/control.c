@@ -76,6 +76,11 @@ static unsigned print_attention(const json_t *doc)
         puts("attention   health of members is frozen or cannot be kept: waypost gslb status");
         n++;
     }
+    json_array_foreach(json_object_get(doc, "attention"), i, v)
+    {
+        printf("attention   %s\n", json_string_value(v));
+        n++;
+    }
     return n;
 }
 

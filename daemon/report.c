@@ -124,14 +124,15 @@ static json_t *report_health(struct server *s)
 json_t *server_report_status(struct server *s)
 {
     const struct snapshot *snap = server_snapshot(s);
-    return json_pack("{s:i, s:i, s:s, s:I, s:i, s:{s:s?, s:I, s:I, s:b}, s:o, s:o, s:o, s:o, s:o}",
-                     "version", 1, "pid", (int)getpid(), "identity", snap->identity, "uptime_s",
-                     (json_int_t)((clock_mono_ms(s->shared.clock) - s->started_ms) / 1000),
-                     "workers", (int)s->worker_count, "config", "file", s->path, "generation",
-                     (json_int_t)snap->generation, "loaded", (json_int_t)s->loaded_s,
-                     "last_reload_failed", (int)s->last_reload_failed, "listeners",
-                     report_listeners(snap), "zones", report_zones(snap), "cache", report_caches(s),
-                     "gslb", report_health(s), "counters", server_report_stats(s));
+    return json_pack(
+        "{s:i, s:i, s:s, s:I, s:i, s:{s:s?, s:I, s:I, s:b}, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "version", 1, "pid", (int)getpid(), "identity", snap->identity, "uptime_s",
+        (json_int_t)((clock_mono_ms(s->shared.clock) - s->started_ms) / 1000), "workers",
+        (int)s->worker_count, "config", "file", s->path, "generation", (json_int_t)snap->generation,
+        "loaded", (json_int_t)s->loaded_s, "last_reload_failed", (int)s->last_reload_failed,
+        "listeners", report_listeners(snap), "zones", report_zones(snap), "cache", report_caches(s),
+        "gslb", report_health(s), "counters", server_report_stats(s), "attention",
+        server_report_attention(s));
 }
 
 void server_print_status(struct server *s, FILE *out)

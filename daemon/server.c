@@ -306,6 +306,7 @@ static int start_serving(struct server *s, const struct config *config, const ch
     err = err ? err : make_control(s, config, control, &pw, diags);
     err = err ? err : become_user(&pw, diags);
     err = err ? err : warm_up(s, diags);
+    err = err ? err : server_watch_files(s);
     return err ? err : start_workers(s);
 }
 
@@ -377,6 +378,8 @@ void server_free(struct server *s)
     drop_waiters(s->bg.waiters);
     drop_waiters(s->bg.next_waiters);
     s->bg.waiters = s->bg.next_waiters = NULL;
+    if (s->watch)
+        watch_close(s->watch);
     if (s->loop_ready) {
         uv_walk(&s->loop, close_handle, NULL);
         uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -395,6 +398,7 @@ void server_free(struct server *s)
     snap_fini(&s->shared.domain);
     engine_free(&s->engine);
     gslb_table_free(s->shared.table);
+    free(s->files_problem);
     free(s->path);
     free(s);
 }

@@ -5,6 +5,7 @@
 #include "daemon/control.h"
 #include "daemon/health.h"
 #include "daemon/server.h"
+#include "daemon/watch.h"
 #include "daemon/worker.h"
 
 #define SERVER_WORKERS_MAX 64
@@ -14,6 +15,8 @@ struct background {
     uv_work_t work;
     bool busy;
     bool again; /* a reload was asked for meanwhile */
+    bool again_rebuild;
+    bool rebuild; /* a reload's: of the configuration in force, not of its file */
     /* a reload's */
     struct snapshot *before, *after;
     struct diag_list diags;
@@ -46,6 +49,9 @@ struct server {
     int64_t started_ms; /* monotonic clock */
     int64_t loaded_s;   /* wall clock */
     bool last_reload_failed;
+    struct watch *watch;     /* of the plan's files */
+    char *files_problem;     /* why what changed in them is not in force, or NULL */
+    int64_t files_problem_s; /* wall clock */
     uv_loop_t loop;
     uv_signal_t signals[3];
     uv_async_t stop;
@@ -63,6 +69,15 @@ static inline struct snapshot *server_snapshot(struct server *s)
 int server_watch(struct server *s, const struct snapshot *snap, struct diag_list *d);
 /* Frees retired snapshots, beside the loop. */
 void server_reclaim(struct server *s);
+
+/* reload.c: a snapshot of the same configuration, for files that changed. */
+int server_rebuild(struct server *s);
+/* files.c: watches the files of the plan in force; after a reload anew. ERR_NOMEM. */
+int server_watch_files(struct server *s);
+/* What became of a rebuild (err 0: it is in force), from what was said. */
+void server_files_read(struct server *s, int err, const struct diag_list *said);
+/* Strings: what an operator should look at. */
+json_t *server_report_attention(struct server *s);
 
 /* report.c: what it is doing; NULL when out of memory. */
 json_t *server_report_status(struct server *s);

@@ -135,6 +135,21 @@ const char *steering_file(struct steering *s, const char *name)
     return own;
 }
 
+struct gslb_file *steering_file_note(struct steering *s, const char *path, struct fileid id)
+{
+    for (struct gslb_file *f = s->plan->files; f; f = f->next)
+        if (!strcmp(f->path, path))
+            return f;
+    struct gslb_file *f = STEERING_ARRAY(s, struct gslb_file, 1);
+    if (!f)
+        return NULL;
+    f->path = path;
+    f->id = id;
+    f->next = s->plan->files;
+    s->plan->files = f;
+    return f;
+}
+
 void steering_lengths(const struct steering *s, const struct config_node *item, const char *path,
                       uint8_t *v4, uint8_t *v6)
 {
