@@ -28,6 +28,8 @@ static const struct verb {
      "serve in the foreground; without a file: a resolver on loopback"},
     {"lab", verb_lab, "lab [up | tour | list [--json]] [--zones DIR]",
      "a small Internet on this machine, with a checked tour"},
+    {"", NULL, "lab break NAME [HOW] | lab heal NAME",
+     "break its web servers: fra-1, fra, all; refuse, hang, 503, slow, flap[:SECONDS]"},
     {"query", verb_query, "query [@SERVER] NAME [TYPE] [+short ...] [--json]",
      "ask a server as a stub does"},
     {"trace", verb_trace, "trace NAME [TYPE] [-c FILE] [--json|--ndjson]",
@@ -67,7 +69,7 @@ static int verb_completion(int argc, char **argv)
           stdout);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         printf("%s%s", i ? " " : "", verbs[i].name);
-    fputs("' ;;\n    2\\ lab\\ *) words='up tour list' ;;\n"
+    fputs("' ;;\n    2\\ lab\\ *) words='up tour list break heal' ;;\n"
           "    2\\ zone\\ *) words='check' ;;\n    2\\ geo\\ *) words='build lookup info' ;;\n    "
           "2\\ cache\\ *) words='show flush' ;;\n"
           "    2\\ config\\ *) words='new show explain schema' ;;\n"

@@ -8,7 +8,9 @@
 #include "dns/rdata.h"
 #include "lab/client.h"
 #include "lab/exhibits.h"
+#include "lab/line.h"
 #include "lab/misfits.h"
+#include "lab/origins.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@
 #include <uv.h>
 
 #define LAB_CONTROL "lab.control"
+#define LAB_WORDS   "lab.words" /* socket on which break and heal are told */
 
 #ifndef WAYPOST_ZONES
 #define WAYPOST_ZONES "/usr/share/waypost/zones"
@@ -89,10 +92,50 @@ static void remove_descriptor(void)
         unlink(path);
 }
 
+/* ---- break and heal ---- */
+
+/* "break NAME [HOW]", "heal NAME" */
+static int take_words(void *arg, char *text, char *said, size_t cap)
+{
+    char *rest = NULL, *verb = strtok_r(text, " ", &rest), *name = strtok_r(NULL, " ", &rest),
+         *how = strtok_r(NULL, " ", &rest);
+    bool heal = verb && !strcmp(verb, "heal");
+    if (!name || (!heal && strcmp(verb, "break") != 0) || (heal && how) ||
+        strtok_r(NULL, " ", &rest)) {
+        snprintf(said, cap, "\"break NAME [HOW]\" and \"heal NAME\" are understood");
+        return ERR_INVALID;
+    }
+    int err = origins_set(arg, name, heal ? "heal" : how, said, cap);
+    return err == ERR_NOT_FOUND || err == ERR_SYNTAX ? ERR_INVALID : err;
+}
+
+int lab_tell(const char *text, char *said, size_t cap)
+{
+    struct lab_descriptor d;
+    char path[1200];
+    *said = 0;
+    if (!lab_running(&d) || !runtime_path(path, sizeof path, LAB_WORDS, false))
+        return ERR_NOT_FOUND;
+    return line_ask(path, text, said, cap);
+}
+
+/* A lab that cannot be told anything is one all the same. */
+static struct line *listen_for_words(struct origins *o)
+{
+    struct line *l = NULL;
+    char path[1200];
+    int err = runtime_path(path, sizeof path, LAB_WORDS, true) ? line_start(&l, path, take_words, o)
+                                                               : ERR_ACCESS;
+    if (err)
+        log_warning("lab", "break and heal will not work: %s", err_text(err));
+    return l;
+}
+
 /* ---- the tour ---- */
 
 struct tour {
     struct server *server;
+    struct origins *origins;
     struct addr resolver;
     uint16_t upstream_port;
     bool stay;
@@ -202,12 +245,16 @@ static int lab_serve(struct tour *t, const char *path)
     setvbuf(stdout, NULL, _IOLBF, 0); /* whoever reads a pipe sees whole lines, as they come */
     printf("waypost lab: a small Internet on this machine (no outside traffic)\n\n");
     server_print_status(t->server, stdout);
-    printf("misfits     %u servers that misbehave on purpose\n", misfits_count);
+    printf("misfits     %u servers that misbehave on purpose\n"
+           "origins     %d web servers, two each in Frankfurt, Ashburn and Singapore: port %u\n",
+           misfits_count, ORIGINS_COUNT, origins_port(t->origins));
     fflush(stdout);
     write_descriptor(path);
     if (uv_thread_create(&thread, tour_thread, t))
         return 4;
+    struct line *words = listen_for_words(t->origins);
     server_run(t->server);
+    line_stop(words);
     uv_thread_join(&thread);
     remove_descriptor();
     return t->failed ? 1 : 0;
@@ -230,11 +277,13 @@ int lab_run(const char *zones, bool stay)
             : server_start(&t.server, c,
                            &(struct server_place){.config = path, .control = LAB_CONTROL}, &diags);
     err = err ? err : misfits_start(&misfits, t.upstream_port, &diags);
+    err = err ? err : origins_start(&t.origins, ORIGINS_PORT, &diags);
     diag_print(&diags, stderr, isatty(STDERR_FILENO));
     diag_fini(&diags);
     int status = !err ? lab_serve(&t, path) : err == ERR_INVALID || err == ERR_SYNTAX ? 3 : 4;
     if (t.server)
         server_free(t.server);
     misfits_stop(misfits);
+    origins_stop(t.origins);
     return status;
 }
