@@ -100,7 +100,7 @@ static int take_words(void *arg, char *text, char *said, size_t cap)
     char *rest = NULL, *verb = strtok_r(text, " ", &rest), *name = strtok_r(NULL, " ", &rest),
          *how = strtok_r(NULL, " ", &rest);
     bool heal = verb && !strcmp(verb, "heal");
-    if (!name || (!heal && strcmp(verb, "break") != 0) || (heal && how) ||
+    if (!verb || !name || (!heal && strcmp(verb, "break") != 0) || (heal && how) ||
         strtok_r(NULL, " ", &rest)) {
         snprintf(said, cap, "\"break NAME [HOW]\" and \"heal NAME\" are understood");
         return ERR_INVALID;
