@@ -48,7 +48,7 @@ static int take_chain(struct zone *z)
             !dnssec_nsec3_label(node->name, z->nsec3[z->nsec3_count].hash))
             continue;
         bool below = i + 1 < z->node_count && dns_name_is_sub(z->nodes[i + 1].name, node->name);
-        bool other = false;
+        bool other = node->dynamic != 0;
         for (const struct zone_set *s = z->sets + node->first_set, *e = s + node->set_count; s < e;
              s++)
             other = other || (s->type != DNS_TYPE_NSEC3 && s->covers != DNS_TYPE_NSEC3);

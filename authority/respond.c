@@ -17,7 +17,11 @@ struct respond {
     const struct zone *zone;
     bool dnssec;
     bool tc;
+    uint8_t scope; /* widest that holds for all sets written */
     uint16_t flags;
+    uint16_t why_code;
+    const char *why; /* for the answer's OPT, or NULL */
+    uint8_t *buf;
     uint16_t answered; /* type of the last set in the answer section */
     unsigned alias_count;
     uint8_t alias[CHAIN_MAX][DNS_NAME_MAX];   /* owners of the aliases followed */
@@ -76,12 +80,13 @@ static void put_answer(struct respond *r, const struct zone_node *n, const struc
         note_extra(r, set);
 }
 
-static void put_soa(struct respond *r)
+static void put_soa(struct respond *r, uint32_t ttl_max)
 {
+    uint32_t ttl = r->zone->negative_ttl < ttl_max ? r->zone->negative_ttl : ttl_max;
     struct dns_rrset soa;
     const struct zone_node *apex = &r->zone->nodes[0];
     if (zone_node_get(r->zone, apex, DNS_TYPE_SOA, 0, &soa) &&
-        !put_set(r, DNS_SECTION_AUTHORITY, apex, &soa, apex->name, r->zone->negative_ttl))
+        !put_set(r, DNS_SECTION_AUTHORITY, apex, &soa, apex->name, ttl))
         r->tc = true;
 }
 
@@ -120,7 +125,7 @@ static void put_proofs(struct respond *r)
 }
 
 /* Addresses of a name, from any of our zones on this listener; below a cut only as glue of that
- * referral. */
+ * referral. Those of a steered name are left out: they hold for other clients than the answer. */
 static bool put_addresses(struct respond *r, const uint8_t *name, bool referral)
 {
     static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA};
@@ -130,7 +135,7 @@ static bool put_addresses(struct respond *r, const uint8_t *name, bool referral)
                                ? here
                                : zonedb_find(r->ask->db, name, r->ask->listener, &failed);
     const struct zone_node *n = z ? zone_find(z, name) : NULL;
-    if (!n || (n->cut && !referral))
+    if (!n || n->dynamic || (n->cut && !referral))
         return true;
     r->zone = z;
     for (unsigned i = 0; i < 2; i++) {
@@ -178,7 +183,8 @@ enum outcome {
     OUTCOME_DONE,
     OUTCOME_FOLLOW,
     OUTCOME_REFERRAL,
-    OUTCOME_BROKEN /* aliases that were not followed to their end */
+    OUTCOME_BROKEN, /* aliases that were not followed to their end */
+    OUTCOME_ERROR   /* an rcode, and no records */
 };
 
 static enum outcome answer_referral(struct respond *r, const struct zone_node *cut)
@@ -197,11 +203,26 @@ static enum outcome answer_referral(struct respond *r, const struct zone_node *c
     return OUTCOME_REFERRAL;
 }
 
-static enum outcome answer_negative(struct respond *r, uint16_t rcode)
+static void answer_negative(struct respond *r, uint16_t rcode, uint32_t ttl_max)
 {
     r->out->rcode = rcode;
-    put_soa(r);
-    return OUTCOME_DONE;
+    put_soa(r, ttl_max);
+}
+
+/* The zone for the name; for DS the zone above its apex, when that is ours. */
+static const struct zone *find_zone(const struct authority_ask *ask, const uint8_t *name,
+                                    bool *failed)
+{
+    const struct zone *z = zonedb_find(ask->db, name, ask->listener, failed);
+    if (z && ask->query->qtype == DNS_TYPE_DS && *name && dns_name_equal(z->origin, name)) {
+        bool up_failed;
+        const struct zone *up =
+            zonedb_find(ask->db, dns_name_parent(name), ask->listener, &up_failed);
+        *failed = up_failed; /* the child's "no DS" would be taken for the parent's */
+        if (up || up_failed)
+            return up;
+    }
+    return z;
 }
 
 /* The name is an alias of target, which is looked for next; a loop ends where it closes. */
@@ -244,6 +265,88 @@ static bool answer_any(struct respond *r, const struct zone_node *n, const uint8
     return false;
 }
 
+/* What the zone alone says of a name, steered or not: its proofs, keys and signatures. */
+static bool is_never_steered(uint16_t type)
+{
+    switch (type) {
+    case DNS_TYPE_SIG:
+    case DNS_TYPE_KEY:
+    case DNS_TYPE_DS:
+    case DNS_TYPE_RRSIG:
+    case DNS_TYPE_NSEC:
+    case DNS_TYPE_DNSKEY:
+    case DNS_TYPE_NSEC3:
+    case DNS_TYPE_NSEC3PARAM:
+    case DNS_TYPE_CDS:
+    case DNS_TYPE_CDNSKEY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* One scope cannot speak for an alias and for its target (RFC 7871 7.2.1), so the client asks again
+ * for the target. Where the resolver completes the answer nobody would: a target of the world is
+ * its, and one of ours is followed when no scope was asked for. */
+static enum outcome leave_alias(struct respond *r, const uint8_t *target)
+{
+    bool failed;
+    if (!r->ask->completes)
+        return OUTCOME_DONE;
+    if (r->ask->query->edns.subnet.family && (find_zone(r->ask, target, &failed) || failed))
+        return OUTCOME_DONE;
+    return follow_alias(r, NULL, target);
+}
+
+static enum outcome answer_chosen(struct respond *r, const struct dynamic_answer *chosen,
+                                  const uint8_t *owner)
+{
+    uint16_t qtype = r->ask->query->qtype;
+    struct dns_rrset set = chosen->set;
+    set.cls = DNS_CLASS_IN;
+    set.ttl = qtype == DNS_TYPE_ANY && chosen->ttl > ANY_TTL ? ANY_TTL : chosen->ttl;
+    put_answer(r, NULL, &set, owner);
+    if (set.type == DNS_TYPE_CNAME && qtype != DNS_TYPE_CNAME && qtype != DNS_TYPE_ANY)
+        return leave_alias(r, set.rdata + 2);
+    return OUTCOME_DONE;
+}
+
+/* As answer_node, for what is decided now. False: the zone's own records are the answer. */
+static bool answer_steered(struct respond *r, const struct zone_node *n, const uint8_t *owner,
+                           const struct zone_node *encloser, enum outcome *outcome)
+{
+    const struct dns_query *q = r->ask->query;
+    struct dynamic_ask ask = {.id = n->dynamic - 1,
+                              .owner = n->name,
+                              .qname = owner,
+                              .qtype = q->qtype,
+                              .client = r->ask->client,
+                              .subnet = &q->edns.subnet};
+    struct dynamic_answer chosen = {.verdict = DYNAMIC_STATIC};
+    r->ask->dynamic->decide(r->ask->dynamic, &ask, &chosen);
+    r->scope = chosen.scope > r->scope ? chosen.scope : r->scope;
+    r->why = chosen.why;
+    r->why_code = DNS_EDE_OTHER;
+    switch (chosen.verdict) {
+    case DYNAMIC_STATIC:
+        return false;
+    case DYNAMIC_SET:
+        *outcome = answer_chosen(r, &chosen, owner);
+        return true;
+    case DYNAMIC_NODATA:
+        answer_negative(r, DNS_RCODE_NOERROR, chosen.ttl);
+        note_denial(r, encloser ? DENIAL_WILDCARD_TYPE : DENIAL_TYPE, n, encloser);
+        *outcome = OUTCOME_DONE;
+        return true;
+    case DYNAMIC_REFUSED:
+    case DYNAMIC_FAILED:
+        r->out->rcode = chosen.verdict == DYNAMIC_REFUSED ? DNS_RCODE_REFUSED : DNS_RCODE_SERVFAIL;
+        *outcome = OUTCOME_ERROR;
+        return true;
+    }
+    return false;
+}
+
 /* The node for the name was found, or (encloser is set) the wildcard that stands for it: `owner` is
  * what the answer is owned by. */
 static enum outcome answer_node(struct respond *r, const struct zone_node *n, const uint8_t *owner,
@@ -252,6 +355,10 @@ static enum outcome answer_node(struct respond *r, const struct zone_node *n, co
     struct dns_rrset set;
     uint16_t qtype = r->ask->query->qtype;
     bool many = qtype == DNS_TYPE_ANY || qtype == DNS_TYPE_RRSIG, found;
+    enum outcome steered;
+    if (n->dynamic && r->ask->dynamic && !is_never_steered(qtype) &&
+        answer_steered(r, n, owner, encloser, &steered))
+        return steered;
     if (many)
         found = answer_any(r, n, owner, qtype == DNS_TYPE_RRSIG);
     else if ((found = zone_node_get(r->zone, n, qtype, 0, &set)))
@@ -263,7 +370,7 @@ static enum outcome answer_node(struct respond *r, const struct zone_node *n, co
         return answer_alias(r, n, &set, owner);
     if (found)
         return OUTCOME_DONE;
-    answer_negative(r, DNS_RCODE_NOERROR);
+    answer_negative(r, DNS_RCODE_NOERROR, UINT32_MAX);
     note_denial(r, encloser ? DENIAL_WILDCARD_TYPE : DENIAL_TYPE, n, encloser);
     return OUTCOME_DONE;
 }
@@ -313,7 +420,7 @@ static enum outcome answer_missing(struct respond *r, const struct zone_node *en
         if (n)
             return answer_node(r, n, r->name, encloser);
     }
-    answer_negative(r, DNS_RCODE_NXDOMAIN);
+    answer_negative(r, DNS_RCODE_NXDOMAIN, UINT32_MAX);
     note_denial(r, DENIAL_NAME, NULL, encloser);
     return OUTCOME_DONE;
 }
@@ -344,31 +451,60 @@ static enum outcome answer_name(struct respond *r)
 
 /* ---- the whole answer ---- */
 
-/* The zone for the name; for DS the zone above its apex, when that is ours. */
-static const struct zone *find_zone(const struct authority_ask *ask, const uint8_t *name,
-                                    bool *failed)
+static void start(struct respond *r)
 {
-    const struct zone *z = zonedb_find(ask->db, name, ask->listener, failed);
-    if (z && ask->query->qtype == DNS_TYPE_DS && *name && dns_name_equal(z->origin, name)) {
-        bool up_failed;
-        const struct zone *up =
-            zonedb_find(ask->db, dns_name_parent(name), ask->listener, &up_failed);
-        *failed = up_failed; /* the child's "no DS" would be taken for the parent's */
-        if (up || up_failed)
-            return up;
-    }
-    return z;
+    const struct authority_ask *ask = r->ask;
+    dns_writer_init(r->w, r->buf, ask->limit);
+    if (ask->edns)
+        dns_writer_reserve(r->w, edns_size(ask->edns));
+    dns_writer_question(r->w, ask->query->qname, ask->query->qtype, ask->query->qclass);
 }
 
-static enum authority_result finish(struct respond *r, uint8_t *buf, enum authority_result result)
+/* No records, whatever was written before. */
+static void start_again(struct respond *r)
 {
-    const struct dns_query *q = r->ask->query;
+    r->flags &= (uint16_t)~DNS_FLAG_AA;
+    r->tc = false;
+    r->scope = 0;
+    r->proof_count = r->proof_written = 0;
+    start(r);
+}
+
+static void note_not_loaded(struct respond *r)
+{
+    r->out->rcode = DNS_RCODE_SERVFAIL;
+    r->why = "the zone could not be loaded";
+    r->why_code = DNS_EDE_NOT_READY;
+}
+
+/* The subnet as it came, with the scope, for those who sent one (RFC 7871 7.2.1): reserved for. The
+ * reason only when there is room. */
+static const struct edns *final_edns(struct respond *r, struct edns *own)
+{
+    const struct edns *e = r->ask->edns;
+    if (!e || (!e->subnet.family && !r->why))
+        return e;
+    *own = *e;
+    own->subnet.scope = own->subnet.source ? r->scope : 0;
+    if (r->why && own->ede_count < EDNS_EDE_MAX) {
+        own->ede[own->ede_count++] = (struct edns_ede){
+            .code = r->why_code, .text = r->why, .text_len = (uint16_t)strlen(r->why)};
+        if (edns_size(own) > wcur_left(&r->w->out) + r->w->reserved)
+            own->ede_count--;
+    }
+    return own;
+}
+
+static enum authority_result finish(struct respond *r, enum authority_result result)
+{
+    struct edns own;
     if (r->tc)
         r->flags |= DNS_FLAG_TC;
-    (void)buf;
     r->out->aa = r->flags & DNS_FLAG_AA;
     r->out->tc = r->tc;
-    r->out->len = dns_writer_finish(r->w, q->id, r->flags, r->out->rcode, r->ask->edns, 0);
+    r->out->scope = r->scope;
+    r->out->len =
+        dns_writer_finish(r->w, r->ask->query->id, r->flags, r->out->rcode, final_edns(r, &own), 0);
     return result;
 }
 
@@ -385,7 +521,8 @@ static enum authority_result follow(struct respond *r, enum outcome *last)
         bool failed;
         const struct zone *next = find_zone(r->ask, r->name, &failed);
         if (failed) {
-            r->out->rcode = DNS_RCODE_SERVFAIL;
+            note_not_loaded(r);
+            *last = OUTCOME_ERROR;
             return AUTHORITY_DONE;
         }
         if (!next)
@@ -399,6 +536,10 @@ static enum authority_result walk(struct respond *r)
 {
     enum outcome last;
     enum authority_result result = follow(r, &last);
+    if (last == OUTCOME_ERROR) {
+        start_again(r);
+        return AUTHORITY_DONE;
+    }
     put_proofs(r);
     if (last == OUTCOME_REFERRAL)
         result = AUTHORITY_LEAVES;
@@ -432,24 +573,24 @@ enum authority_result authority_respond(const struct authority_ask *ask, struct 
     r.zone = zone;
     r.dnssec = q->edns.present && q->edns.dnssec_ok;
     r.tc = false;
+    r.buf = buf;
+    r.why = NULL;
+    r.scope = 0;
     r.answered = 0;
     r.alias_count = r.extra_count = r.proof_count = r.proof_written = 0;
     r.flags = (uint16_t)(DNS_FLAG_QR | (q->flags & (DNS_FLAG_RD | DNS_FLAG_CD)) |
                          (ask->recursion_available ? DNS_FLAG_RA : 0));
-    dns_writer_init(w, buf, ask->limit);
-    if (ask->edns)
-        dns_writer_reserve(w, edns_size(ask->edns));
-    dns_writer_question(w, q->qname, q->qtype, q->qclass);
+    start(&r);
     if (failed) {
-        out->rcode = DNS_RCODE_SERVFAIL;
-        return finish(&r, buf, AUTHORITY_DONE);
+        note_not_loaded(&r);
+        return finish(&r, AUTHORITY_DONE);
     }
     if (q->qtype == DNS_TYPE_AXFR || q->qtype == DNS_TYPE_IXFR || q->qtype == DNS_TYPE_MAILA ||
         q->qtype == DNS_TYPE_MAILB) {
         out->rcode = q->qtype == DNS_TYPE_MAILA || q->qtype == DNS_TYPE_MAILB ? DNS_RCODE_NOTIMP
                                                                               : DNS_RCODE_REFUSED;
-        return finish(&r, buf, AUTHORITY_DONE);
+        return finish(&r, AUTHORITY_DONE);
     }
     dns_name_copy(r.name, q->qname);
-    return finish(&r, buf, walk(&r));
+    return finish(&r, walk(&r));
 }

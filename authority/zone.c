@@ -17,6 +17,8 @@ struct build {
     struct zone *z;
     const char *file;
     struct diag_list *diags;
+    const struct dynamic_name *names; /* steered */
+    unsigned name_count;
     struct zone_raw *raw;
     size_t count, cap;
     struct zone_places places;
@@ -86,6 +88,19 @@ static int take_file(struct build *b, const char *file, uint32_t *index)
     return 0;
 }
 
+static int grow_raw(struct build *b)
+{
+    if (b->count < b->cap)
+        return 0;
+    size_t cap = b->cap ? b->cap * 2 : 64;
+    struct zone_raw *raw = realloc(b->raw, cap * sizeof *raw);
+    if (!raw)
+        return ERR_NOMEM;
+    b->raw = raw;
+    b->cap = cap;
+    return 0;
+}
+
 static int on_record(void *arg, const struct zonefile_rr *rr)
 {
     struct build *b = arg;
@@ -96,16 +111,8 @@ static int on_record(void *arg, const struct zonefile_rr *rr)
                  rr->cls != DNS_CLASS_IN ? "only class IN is served" : "is outside the zone");
         return zonefile_complain(rr, what);
     }
-    if (b->count == b->cap) {
-        size_t cap = b->cap ? b->cap * 2 : 64;
-        struct zone_raw *raw = realloc(b->raw, cap * sizeof *raw);
-        if (!raw)
-            return ERR_NOMEM;
-        b->raw = raw;
-        b->cap = cap;
-    }
     uint32_t file;
-    if (take_owner(b, rr->owner) || take_file(b, rr->file, &file))
+    if (grow_raw(b) || take_owner(b, rr->owner) || take_file(b, rr->file, &file))
         return ERR_NOMEM;
     struct zone_raw *r = &b->raw[b->count];
     *r = (struct zone_raw){.name = b->last_name,
@@ -123,6 +130,36 @@ static int on_record(void *arg, const struct zonefile_rr *rr)
     if (rr->type == DNS_TYPE_RRSIG && rr->rdlen >= 2)
         r->covers = get_u16(rr->rdata);
     b->count++;
+    return 0;
+}
+
+static void complain_name(struct build *b, const struct dynamic_name *name, const char *what)
+{
+    char owner[DNS_NAME_TEXT_MAX];
+    dns_name_print(name->owner, owner);
+    diag_add(b->diags, DIAG_ERROR, &(struct diag_at){.file = name->file, .line = name->line},
+             "%s %s", owner, what);
+}
+
+/* Steered names stand among the records, so that they are nodes with or without any. */
+static int take_names(struct build *b)
+{
+    for (unsigned i = 0; i < b->name_count; i++) {
+        const struct dynamic_name *name = &b->names[i];
+        if (!dns_name_is_sub(name->owner, b->z->origin)) {
+            complain_name(b, name, "is steered and outside the zone");
+            continue;
+        }
+        if (grow_raw(b) || take_owner(b, name->owner))
+            return ERR_NOMEM;
+        b->raw[b->count] = (struct zone_raw){.name = b->last_name,
+                                             .key = b->last_key,
+                                             .key_len = b->last_key_len,
+                                             .order = (uint32_t)b->count,
+                                             .covers = UINT16_MAX, /* no record's */
+                                             .line = i};
+        b->count++;
+    }
     return 0;
 }
 
@@ -227,14 +264,40 @@ static int push_ents(struct zone *z, uint32_t *cap, const uint8_t *name)
     return 0;
 }
 
+/* The last node is this steered name's. */
+static int build_dynamic(struct build *b, const struct dynamic_name *name)
+{
+    struct zone *z = b->z;
+    struct zone_node *n = &z->nodes[z->node_count - 1];
+    struct zone_dynamic *d = &z->dynamic[z->dynamic_count];
+    if (n->dynamic) {
+        complain_name(b, name, "is steered twice");
+        return 0;
+    }
+    n->dynamic = name->id + 1;
+    *d = (struct zone_dynamic){.node = z->node_count - 1,
+                               .id = name->id,
+                               .alias = name->alias,
+                               .type_count = name->type_count};
+    if (name->type_count &&
+        !(d->types = arena_dup(&z->arena, name->types, name->type_count * sizeof *name->types)))
+        return ERR_NOMEM;
+    b->places.dynamic[z->dynamic_count++] = (uint32_t)(name - b->names);
+    return 0;
+}
+
 static int build_nodes(struct build *b)
 {
     struct zone *z = b->z;
     uint32_t cap = 0;
     z->sets = malloc((b->count + 1) * sizeof *z->sets);
     b->places.at = malloc((b->count + 1) * sizeof *b->places.at);
+    if (b->name_count) {
+        z->dynamic = malloc(b->name_count * sizeof *z->dynamic);
+        b->places.dynamic = malloc(b->name_count * sizeof *b->places.dynamic);
+    }
     /* The apex is always there, also when a check will refuse the zone. */
-    if (!z->sets || !b->places.at ||
+    if (!z->sets || !b->places.at || (b->name_count && (!z->dynamic || !b->places.dynamic)) ||
         (!b->count || b->raw[0].key_len != make_key(z->origin, (uint8_t[2 * DNS_NAME_MAX]){0})
              ? !push_node(z, &cap, z->origin)
              : false))
@@ -249,6 +312,12 @@ static int build_nodes(struct build *b)
         const uint8_t *key = b->raw[i].key;
         while (i < b->count && b->raw[i].key_len == len && !memcmp(b->raw[i].key, key, len)) {
             size_t end = i + 1;
+            if (!b->raw[i].rdata) {
+                if (build_dynamic(b, &b->names[b->raw[i].line]))
+                    return ERR_NOMEM;
+                i = end;
+                continue;
+            }
             while (end < b->count && same_set(&b->raw[i], &b->raw[end]))
                 end++;
             if (build_set(b, i, end))
@@ -319,6 +388,7 @@ static void zone_free(struct part *p)
     free(z->nodes);
     free(z->sets);
     free(z->table);
+    free(z->dynamic);
     denial_free(z);
     free(z);
 }
@@ -336,9 +406,15 @@ static size_t chunk_of(const char *path, const char *text, size_t len)
 }
 
 static int zone_build(struct zone **out, const uint8_t *origin, const char *name, const char *text,
-                      size_t len, struct diag_list *diags)
+                      size_t len, const struct dynamic_name *dynamic, unsigned dynamic_count,
+                      struct diag_list *diags)
 {
-    struct build b = {.z = calloc(1, sizeof *b.z), .file = name, .diags = diags};
+    struct build b = {.z = calloc(1, sizeof *b.z),
+                      .file = name,
+                      .diags = diags,
+                      .names = dynamic,
+                      .name_count = dynamic_count,
+                      .places.names = dynamic};
     struct zonefile_options o = {.origin = origin, .default_ttl = UINT32_MAX, .include_depth = 8};
     unsigned errors = diags->errors;
     if (!b.z)
@@ -351,6 +427,7 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
                    : zonefile_read(name, &o, on_record, &b, diags);
     if (!err && diags->errors > errors)
         err = ERR_INVALID;
+    err = err ? err : take_names(&b);
     if (!err && b.count)
         qsort(b.raw, b.count, sizeof *b.raw, raw_cmp);
     err = err ? err : build_nodes(&b);
@@ -365,11 +442,12 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
         b.z->bytes = b.z->arena.used + b.z->node_count * sizeof(struct zone_node) +
                      b.z->set_count * sizeof(struct zone_set) +
                      (b.z->table_mask + 1ull) * sizeof(uint32_t) +
-                     b.z->nsec3_count * sizeof *b.z->nsec3;
+                     b.z->nsec3_count * sizeof *b.z->nsec3 + dynamic_count * sizeof *b.z->dynamic;
         err = zone_check(b.z, name, &b.places, diags) && diags->errors == errors ? 0 : ERR_INVALID;
     }
     free(b.places.files);
     free(b.places.at);
+    free(b.places.dynamic);
     if (err) {
         part_unref(&b.z->part);
         return err;
@@ -378,15 +456,17 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
     return 0;
 }
 
-int zone_load(struct zone **z, const uint8_t *origin, const char *path, struct diag_list *diags)
+int zone_load(struct zone **z, const uint8_t *origin, const char *path,
+              const struct dynamic_name *dynamic, unsigned dynamic_count, struct diag_list *diags)
 {
-    return zone_build(z, origin, path, NULL, 0, diags);
+    return zone_build(z, origin, path, NULL, 0, dynamic, dynamic_count, diags);
 }
 
 int zone_load_mem(struct zone **z, const uint8_t *origin, const char *name, const char *text,
-                  size_t len, struct diag_list *diags)
+                  size_t len, const struct dynamic_name *dynamic, unsigned dynamic_count,
+                  struct diag_list *diags)
 {
-    return zone_build(z, origin, name, text, len, diags);
+    return zone_build(z, origin, name, text, len, dynamic, dynamic_count, diags);
 }
 
 /* ---- reading it ---- */
@@ -460,6 +540,20 @@ uint32_t zone_serial(const struct zone *z)
     return z->serial;
 }
 
+static bool same_dynamic(const struct zone *a, const struct zone *b)
+{
+    if (a->dynamic_count != b->dynamic_count)
+        return false;
+    for (uint32_t i = 0; i < a->dynamic_count; i++) {
+        const struct zone_dynamic *d = &a->dynamic[i], *e = &b->dynamic[i];
+        if (d->node != e->node || d->id != e->id || d->alias != e->alias ||
+            d->type_count != e->type_count ||
+            (d->type_count && memcmp(d->types, e->types, d->type_count * sizeof *d->types) != 0))
+            return false;
+    }
+    return true;
+}
+
 bool zone_same(const struct zone *a, const struct zone *b)
 {
     if (a->node_count != b->node_count || a->set_count != b->set_count ||
@@ -475,7 +569,7 @@ bool zone_same(const struct zone *a, const struct zone *b)
             s->size != t->size || memcmp(s->rdata, t->rdata, s->size) != 0)
             return false;
     }
-    return true;
+    return same_dynamic(a, b); /* of equal nodes */
 }
 
 struct zone_size zone_size(const struct zone *z)

@@ -25,11 +25,20 @@ struct zone_node {
     uint32_t first_set;
     uint16_t set_count; /* 0: empty non-terminal */
     uint8_t labels;
-    bool has_wild;  /* "*" is a child */
-    bool hash_only; /* nothing but NSEC3 here and below: for a query it does not exist */
-    uint32_t cut;   /* 1 + index of the delegation at or above, 0 none */
-    uint32_t dname; /* 1 + index of the nearest DNAME above (not here), 0 none */
-    uint32_t nsec3; /* 1 + place in the chain of the record at its hash, 0 none */
+    bool has_wild;    /* "*" is a child */
+    bool hash_only;   /* nothing but NSEC3 here and below: for a query it does not exist */
+    uint32_t cut;     /* 1 + index of the delegation at or above, 0 none */
+    uint32_t dname;   /* 1 + index of the nearest DNAME above (not here), 0 none */
+    uint32_t nsec3;   /* 1 + place in the chain of the record at its hash, 0 none */
+    uint32_t dynamic; /* 1 + id of the steered name, 0 none */
+};
+
+/* A steered name, as it was given. */
+struct zone_dynamic {
+    const uint16_t *types;
+    uint32_t node, id;
+    unsigned type_count;
+    bool alias;
 };
 
 struct zone {
@@ -53,6 +62,8 @@ struct zone {
         uint32_t node;
     } * nsec3;
     uint32_t nsec3_count;
+    struct zone_dynamic *dynamic; /* in canonical order */
+    uint32_t dynamic_count;
 };
 
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name);
@@ -64,7 +75,8 @@ bool zone_node_get(const struct zone *z, const struct zone_node *n, uint16_t typ
                    struct dns_rrset *set);
 uint32_t zone_index(const struct zone *z, const struct zone_node *n);
 
-/* Names, order and place of one record while a zone is built. */
+/* Names, order and place of one record while a zone is built; without rdata it is a steered name,
+ * and line its place in the list given. */
 struct zone_raw {
     const uint8_t *name;
     const uint8_t *key; /* canonical order by memcmp */
@@ -80,7 +92,9 @@ struct zone_places {
     uint32_t file_count;
     struct zone_place {
         uint32_t file, line;
-    } * at; /* by set */
+    } * at;                           /* by set */
+    const struct dynamic_name *names; /* steered, as given */
+    uint32_t *dynamic;                /* which of them, as in the zone */
 };
 /* authority/zonecheck.c: adds errors and warnings; true when the zone may be served. file: for what
  * is nowhere. */

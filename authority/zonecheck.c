@@ -70,7 +70,7 @@ static bool has_address(const struct check *c, const struct zone_node *n, const 
 {
     struct dns_rrset set;
     const struct zone_node *host = zone_find(c->z, name), *above = zone_encloser(c->z, name);
-    if (host && (zone_node_get(c->z, host, DNS_TYPE_A, 0, &set) ||
+    if (host && (host->dynamic || zone_node_get(c->z, host, DNS_TYPE_A, 0, &set) ||
                  zone_node_get(c->z, host, DNS_TYPE_AAAA, 0, &set)))
         return true;
     if (above->cut)
@@ -159,6 +159,59 @@ static void check_denial(struct check *c)
             "has so many NSEC3 iterations that validators take it for unsigned");
 }
 
+static bool yields_but(const struct zone_dynamic *d, uint16_t type)
+{
+    for (unsigned i = 0; i < d->type_count; i++)
+        if (d->types[i] != type)
+            return true;
+    return false;
+}
+
+/* Data that cannot be beside an alias that is steered (its proofs can, as can the alias itself). */
+static bool has_data(const struct check *c, const struct zone_node *n)
+{
+    for (const struct zone_set *s = c->z->sets + n->first_set, *e = s + n->set_count; s < e; s++)
+        if (s->type != DNS_TYPE_CNAME && s->type != DNS_TYPE_RRSIG && s->type != DNS_TYPE_NSEC &&
+            s->type != DNS_TYPE_KEY)
+            return true;
+    return false;
+}
+
+/* A steered name, at the place where it is declared. */
+static void check_dynamic(struct check *c, const struct zone_dynamic *d,
+                          const struct dynamic_name *name)
+{
+    const struct zone_node *n = &c->z->nodes[d->node];
+    struct dns_rrset set;
+    const char *what = NULL;
+    if (n->cut)
+        what = "is steered and at or below a delegation";
+    else if (n->dname)
+        what = "is steered and below a DNAME record";
+    else if (d->alias && n == c->z->nodes)
+        what = "is steered to an alias and is the zone's apex";
+    else if (d->alias && has_data(c, n))
+        what = "is steered to an alias and has other data in the zone";
+    else if (yields_but(d, DNS_TYPE_CNAME) && zone_node_get(c->z, n, DNS_TYPE_CNAME, 0, &set))
+        what = "is steered to other data than an alias and has a CNAME record in the zone";
+    if (!what)
+        return;
+    char text[DNS_NAME_TEXT_MAX];
+    dns_name_print(n->name, text);
+    diag_add(c->diags, DIAG_ERROR, &(struct diag_at){.file = name->file, .line = name->line},
+             "%s %s", text, what);
+    c->refused = true;
+}
+
+static void check_steering(struct check *c)
+{
+    const struct zone *z = c->z;
+    for (uint32_t i = 0; i < z->dynamic_count; i++)
+        check_dynamic(c, &z->dynamic[i], &c->places->names[c->places->dynamic[i]]);
+    if (z->dynamic_count && z->denial)
+        say(c, DIAG_WARNING, z->nodes, 0, "is signed: answers of steered names are not signed");
+}
+
 bool zone_check(const struct zone *z, const char *file, const struct zone_places *places,
                 struct diag_list *diags)
 {
@@ -167,5 +220,6 @@ bool zone_check(const struct zone *z, const char *file, const struct zone_places
     check_denial(&c);
     for (uint32_t i = 0; i < z->node_count; i++)
         check_node(&c, &z->nodes[i]);
+    check_steering(&c);
     return !c.refused;
 }

@@ -3,6 +3,7 @@
 #include "args_priv.h"
 #include "base/err.h"
 #include "base/runtime.h"
+#include "config/tree.h"
 #include "verbs_priv.h"
 
 #include <ifaddrs.h>
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SHOWN_MAX 320
 
 /* ---- new ---- */
 
@@ -90,6 +93,53 @@ static void new_authority(const char *zone, FILE *out)
             zone, zone);
 }
 
+static void new_gslb(const char *zone, FILE *out)
+{
+    fprintf(out,
+            "# Answers by place and weight for names of one zone.   waypost check FILE   waypost "
+            "run -c FILE\n"
+            "listen:\n"
+            "  - { address: 127.0.0.1, port: 53, role: authority }    # the public address here\n"
+            "\n"
+            "zones:\n"
+            "  - { name: %s, file: %s.zone }\n"
+            "\n"
+            "gslb:\n"
+            "  sites:\n"
+            "    fra: { at: [50.11, 8.68] }\n"
+            "    iad: { at: [38.95, -77.45] }\n"
+            "\n"
+            "  maps:\n"
+            "    world:\n"
+            "      # database: /var/lib/waypost/city.mmdb   # else only the networks below\n"
+            "      networks:\n"
+            "        office: [192.0.2.0/24]\n"
+            "      rules:                   # the first that matches decides\n"
+            "        - { network: office, prefer: [fra] }\n"
+            "      # - { continent: EU,   prefer: [fra, iad] }\n"
+            "      # - { country: US,     prefer: { iad: 70, fra: 30 } }\n"
+            "      otherwise: [iad, fra]    # or: nearest\n"
+            "\n"
+            "  pools:\n"
+            "    www-fra:\n"
+            "      site: fra\n"
+            "      choose: weighted         # every policy: waypost config explain "
+            "gslb.pools.*.choose.by\n"
+            "      members:\n"
+            "        a: { address: 203.0.113.10, weight: 3 }\n"
+            "        b: { address: 203.0.113.11, weight: 1 }\n"
+            "    www-iad:\n"
+            "      site: iad\n"
+            "      members: { a: 198.51.100.20, b: 198.51.100.21 }\n"
+            "\n"
+            "  names:\n"
+            "    www.%s:\n"
+            "      map: world\n"
+            "      pools: [www-fra, www-iad]\n"
+            "      ttl: { normal: 30s, degraded: 10s }\n",
+            zone, zone, zone);
+}
+
 static int config_new(const struct words *w, const char *zone)
 {
     const char *what = w->count > 1 ? w->at[1] : "resolver";
@@ -97,8 +147,10 @@ static int config_new(const struct words *w, const char *zone)
         new_resolver(stdout);
     } else if (!strcmp(what, "authority")) {
         new_authority(zone ? zone : "example.com", stdout);
+    } else if (!strcmp(what, "gslb")) {
+        new_gslb(zone ? zone : "example.com", stdout);
     } else {
-        fputs("usage: waypost config new resolver | authority [--zone NAME]\n", stderr);
+        fputs("usage: waypost config new resolver | authority | gslb [--zone NAME]\n", stderr);
         return EXIT_USAGE;
     }
     return EXIT_POSITIVE;
@@ -106,9 +158,27 @@ static int config_new(const struct words *w, const char *zone)
 
 /* ---- show ---- */
 
+/* A value whose shape is free: as it is written. Depth is that of the tree. */
+static json_t *free_value(const struct config_node *n) /* NOLINT(misc-no-recursion) */
+{
+    if (!n)
+        return json_null();
+    if (n->kind == TREE_SCALAR)
+        return json_string(n->text);
+    json_t *out = n->kind == TREE_MAP ? json_object() : json_array();
+    for (const struct config_node *it = n->child; it; it = it->next)
+        if (n->kind == TREE_MAP)
+            json_object_set_new(out, it->key, free_value(it));
+        else
+            json_array_append_new(out, free_value(it));
+    return out;
+}
+
 static json_t *value_of(const struct config *c, const struct config_node *item,
                         const struct config_option *o)
 {
+    if (o->type == CONFIG_WEIGHED || o->type == CONFIG_POSITION)
+        return free_value(config_node(c, item, o->path));
     if (o->many || o->type == CONFIG_PREFIX) {
         json_t *list = json_array();
         for (unsigned i = 0; i < config_count(c, item, o->path); i++)
@@ -133,29 +203,52 @@ static void add_option(json_t *list, const struct config *c, const struct config
                                           config_node(c, item, o->path) != NULL));
 }
 
-static void add_items(json_t *list, const struct config *c, const struct config_option *items)
+/* The last part of a row's path, when it lies directly below `parent`. */
+static const char *key_below(const struct config_option *o, const char *parent)
 {
-    size_t n = strlen(items->path);
-    for (unsigned i = 0; i < config_items(c, items->path); i++)
-        for (const struct config_option *o = config_options; o->path; o++) {
-            char shown[160];
-            if (strncmp(o->path, items->path, n) != 0 || strncmp(o->path + n, "[].", 3) != 0 ||
-                o->type == CONFIG_UNBUILT)
-                continue;
-            snprintf(shown, sizeof shown, "%s[%u].%s", items->path, i, o->path + n + 3);
-            add_option(list, c, config_item(c, items->path, i), o, shown);
+    size_t n = strlen(parent);
+    if (n && (strncmp(o->path, parent, n) != 0 || o->path[n] != '.'))
+        return NULL;
+    const char *key = o->path + n + (n > 0);
+    return strpbrk(key, ".[") ? NULL : key;
+}
+
+/* The rows below `parent`, as `item` has them. Depth is bounded by the rows. */
+static void add_rows(json_t *list, const struct config *c,
+                     const struct config_node *item, /* NOLINT(misc-no-recursion) */
+                     const char *parent, const char *shown_parent)
+{
+    for (const struct config_option *o = config_options; o->path; o++) {
+        char shown[SHOWN_MAX], below[SHOWN_MAX];
+        const char *key = key_below(o, parent);
+        if (!key || o->type == CONFIG_UNBUILT)
+            continue;
+        snprintf(shown, sizeof shown, "%s%s%s", shown_parent, *shown_parent ? "." : "", key);
+        if (o->type == CONFIG_MAP) {
+            add_rows(list, c, item, o->path, shown);
+        } else if (o->type == CONFIG_ITEMS || o->type == CONFIG_NAMED) {
+            bool named = o->type == CONFIG_NAMED;
+            const struct config_node *all = config_node(c, item, o->path);
+            snprintf(below, sizeof below, "%s%s", o->path, named ? ".*" : "[]");
+            unsigned i = 0;
+            for (const struct config_node *it = all ? all->child : NULL; it; it = it->next, i++) {
+                char one[SHOWN_MAX * 2];
+                if (named)
+                    snprintf(one, sizeof one, "%s.%s", shown, it->key);
+                else
+                    snprintf(one, sizeof one, "%s[%u]", shown, i);
+                add_rows(list, c, it, below, one);
+            }
+        } else {
+            add_option(list, c, item, o, shown);
         }
+    }
 }
 
 static json_t *effective(const struct config *c)
 {
     json_t *list = json_array();
-    for (const struct config_option *o = config_options; o->path; o++) {
-        if (o->type == CONFIG_ITEMS)
-            add_items(list, c, o);
-        else if (o->type != CONFIG_MAP && o->type != CONFIG_UNBUILT && !strchr(o->path, '['))
-            add_option(list, c, NULL, o, o->path);
-    }
+    add_rows(list, c, NULL, "", "");
     return list;
 }
 
@@ -234,7 +327,7 @@ static int explain(const char *path, bool json)
 int verb_config(int argc, char **argv)
 {
     static const char usage[] =
-        "config new resolver|authority [--zone NAME] | show [FILE] [--json] | explain [PATH] "
+        "config new resolver|authority|gslb [--zone NAME] | show [FILE] [--json] | explain [PATH] "
         "[--json] | schema";
     const char *zone = NULL, *file = NULL;
     bool json = false;

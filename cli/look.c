@@ -78,7 +78,7 @@ int verb_zone(int argc, char **argv)
         return EXIT_USAGE;
     }
     diag_init(&diags);
-    err = zone_load(&z, origin, w.at[2], &diags);
+    err = zone_load(&z, origin, w.at[2], NULL, 0, &diags);
     struct zone_size size = z ? zone_size(z) : (struct zone_size){0};
     if (json)
         print_report(&diags, !err,
@@ -122,7 +122,7 @@ int verb_check(int argc, char **argv)
                    : config_load_mem(&c, "built-in configuration", "", 0, &diags);
     if (!err) {
         err = engine_init(&engine, c, &diags);
-        int zones_err = snapshot_build(&snap, c, NULL, &diags, &zone_errors);
+        int zones_err = snapshot_build(&snap, c, NULL, NULL, &diags, &zone_errors);
         err = zones_err ? zones_err : err;
         engine_free(&engine);
     }

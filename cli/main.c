@@ -75,7 +75,7 @@ static int verb_completion(int argc, char **argv)
           "2\\ cache\\ *) words='show flush' ;;\n"
           "    2\\ config\\ *) words='new show explain schema' ;;\n"
           "    2\\ completion\\ *) words='bash' ;;\n"
-          "    3\\ config\\ new) words='resolver authority' ;;\n"
+          "    3\\ config\\ new) words='resolver authority gslb' ;;\n"
           "    3\\ config\\ explain) words='",
           stdout);
     for (const struct config_option *o = config_options; o->path; o++)

@@ -63,6 +63,20 @@ const char *config_option_near(const char *path)
     return near;
 }
 
+const char *config_key_near(const struct config_node *map, const char *word)
+{
+    const char *near = NULL;
+    unsigned least = (unsigned)strlen(word) / 2 + 1;
+    for (const struct config_node *n = map ? map->child : NULL; n; n = n->next) {
+        unsigned d = n->key ? edit_distance(word, n->key) : least;
+        if (d < least) {
+            least = d;
+            near = n->key;
+        }
+    }
+    return near;
+}
+
 /* Near among the keys of one map: only the last part differs. */
 static const char *near_key(const char *parent, const char *key)
 {
@@ -94,17 +108,20 @@ const char *config_type_name(const struct config_option *o)
         return "map";
     case CONFIG_ITEMS:
         return "list of maps";
+    case CONFIG_NAMED:
+        return "map of names";
     case CONFIG_TEXT:
         return o->many ? "list of texts" : "text";
     case CONFIG_BOOL:
         return "yes or no";
     case CONFIG_INT:
-        return "number";
+        return o->many ? "list of numbers" : "number";
     case CONFIG_DURATION:
         return "duration";
     case CONFIG_SIZE:
         return "size";
     case CONFIG_PERCENT:
+    case CONFIG_PERMILLE:
         return "percentage";
     case CONFIG_ADDRESS:
         return o->many ? "list of addresses" : "address";
@@ -112,6 +129,10 @@ const char *config_type_name(const struct config_option *o)
         return "list of networks";
     case CONFIG_CHOICE:
         return o->many ? "list of choices" : "choice";
+    case CONFIG_POSITION:
+        return "[latitude, longitude]";
+    case CONFIG_WEIGHED:
+        return "name, list of names or map of weights";
     case CONFIG_UNBUILT:
         return "not in this version";
     }
@@ -190,8 +211,24 @@ static int parse_percent(const char *text, int64_t *v)
     return parse_unit(text, units, v);
 }
 
-/* NULL when the text suits the row, else what was expected. *number gets INT, DURATION, SIZE and
- * PERCENT. */
+/* "12.5%" as 125: read digit by digit, so that no rounding is between the text and the number. */
+static int parse_permille(const char *text, int64_t *v)
+{
+    char whole[16];
+    size_t n = strspn(text, "0123456789");
+    bool tenth = text[n] == '.' && text[n + 1] >= '0' && text[n + 1] <= '9';
+    if (!n || n >= sizeof whole || strcmp(text + n + (tenth ? 2 : 0), "%") != 0)
+        return ERR_SYNTAX;
+    snprintf(whole, sizeof whole, "%.*s", (int)n, text);
+    int err = parse_int(whole, v);
+    if (!err && __builtin_mul_overflow(*v, 10, v))
+        err = ERR_RANGE;
+    *v += !err && tenth ? text[n + 1] - '0' : 0;
+    return err;
+}
+
+/* NULL when the text suits the row, else what was expected. *number gets INT, DURATION, SIZE,
+ * PERCENT and PERMILLE. */
 static const char *value_wrong(const struct config_option *o, const char *text, int64_t *number)
 {
     struct addr a;
@@ -210,6 +247,8 @@ static const char *value_wrong(const struct config_option *o, const char *text, 
         return config_parse_size(text, number) ? "a size with its unit: 512B, 64K, 256M, 4G" : NULL;
     case CONFIG_PERCENT:
         return parse_percent(text, number) ? "a percentage with its sign: 10%" : NULL;
+    case CONFIG_PERMILLE:
+        return parse_permille(text, number) ? "a percentage with its sign: 50% or 12.5%" : NULL;
     case CONFIG_ADDRESS:
         return addr_parse_port(&a, text, 0) ? "an IPv4 or IPv6 address" : NULL;
     case CONFIG_PREFIX:
@@ -223,6 +262,15 @@ static const char *value_wrong(const struct config_option *o, const char *text, 
     }
 }
 
+void config_place(const struct config *c, const struct config_node *node, struct diag_at *at)
+{
+    *at = (struct diag_at){.file = c->tree.name};
+    if (!node)
+        return;
+    tree_place(&c->tree, node->line, node->column, at);
+    at->width = node->text ? (unsigned)strlen(node->text) : 1;
+}
+
 void config_complain(const struct config *c, const struct config_node *node, enum diag_level level,
                      const char *hint, struct diag_list *diags, const char *fmt, ...)
 {
@@ -231,11 +279,8 @@ void config_complain(const struct config *c, const struct config_node *node, enu
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    struct diag_at at = {.file = c->tree.name};
-    if (node) {
-        tree_place(&c->tree, node->line, node->column, &at);
-        at.width = node->text ? (unsigned)strlen(node->text) : 1;
-    }
+    struct diag_at at;
+    config_place(c, node, &at);
     at.hint = hint;
     diag_add(diags, level, &at, "%s", text);
 }
@@ -246,8 +291,10 @@ void config_complain(const struct config *c, const struct config_node *node, enu
 static const char *value_hint(const struct config_option *o, const char *text, char *out,
                               size_t cap)
 {
-    static const char *const units[] = {
-        [CONFIG_DURATION] = "s", [CONFIG_SIZE] = "M", [CONFIG_PERCENT] = "%"};
+    static const char *const units[] = {[CONFIG_DURATION] = "s",
+                                        [CONFIG_SIZE] = "M",
+                                        [CONFIG_PERCENT] = "%",
+                                        [CONFIG_PERMILLE] = "%"};
     size_t digits = strspn(text, "0123456789");
     bool bare = digits && !text[digits];
     if (o->type == CONFIG_BOOL) {
@@ -289,26 +336,103 @@ static void check_scalar(const struct config *c, const struct config_option *o,
                         o->type == CONFIG_CHOICE ? "one of " : "", want);
         return;
     }
+    int scale = o->type == CONFIG_PERMILLE ? 10 : 1;
     if ((o->min || o->max) && (number < o->min || number > o->max))
-        config_complain(c, n, DIAG_ERROR, NULL, diags, "%s: %s is out of range (%lld to %lld)",
-                        o->path, n->text, (long long)o->min, (long long)o->max);
+        config_complain(c, n, DIAG_ERROR, NULL, diags, "%s: %s is out of range (%lld to %lld%s)",
+                        o->path, n->text, (long long)o->min / scale, (long long)o->max / scale,
+                        scale == 10 ? "%" : "");
+}
+
+static bool parse_position(const struct config_node *n, float at[2])
+{
+    static const float most[] = {90, 180};
+    unsigned i = 0;
+    for (const struct config_node *it = n->kind == TREE_SEQ ? n->child : NULL; it && i < 2;
+         it = it->next, i++) {
+        char *end;
+        if (it->kind != TREE_SCALAR || !*it->text ||
+            strspn(it->text, "+-.0123456789") != strlen(it->text))
+            return false;
+        at[i] = strtof(it->text, &end);
+        if (*end || at[i] < -most[i] || at[i] > most[i])
+            return false;
+    }
+    return i == 2 && n->count == 2;
+}
+
+static void check_weighed(const struct config *c, const struct config_option *o,
+                          const struct config_node *n, struct diag_list *diags)
+{
+    int64_t number;
+    bool empty = n->kind == TREE_SCALAR ? !*n->text : !n->child;
+    if (empty)
+        config_complain(c, n, DIAG_ERROR, NULL, diags, "%s: nothing is written here", o->path);
+    for (const struct config_node *it = n->kind == TREE_SCALAR ? NULL : n->child; it; it = it->next)
+        if (it->kind != TREE_SCALAR || !*it->text)
+            config_complain(c, it, DIAG_ERROR, NULL, diags, "%s: expected a %s", o->path,
+                            n->kind == TREE_MAP ? "number" : "name");
+        else if (n->kind == TREE_MAP && (parse_int(it->text, &number) || number > 1 << 20))
+            config_complain(c, it, DIAG_ERROR, NULL, diags,
+                            "%s: \"%s\" is not a weight (0 to 1048576)", o->path, it->text);
 }
 
 static void check_map(const struct config *c, const char *path, const struct config_node *map,
                       struct diag_list *diags);
 
 static void check_value(const struct config *c, const struct config_option *o,
+                        const struct config_node *n, struct diag_list *diags);
+
+/* A map with the keys below path, or a plain value that stands for the key `brief`. Depth is
+ * bounded by the rows. */
+static void check_keys(const struct config *c, const char *path,
+                       const char *brief, /* NOLINT(misc-no-recursion) */
+                       const struct config_node *n, struct diag_list *diags)
+{
+    char full[CONFIG_PATH_MAX];
+    snprintf(full, sizeof full, "%s.%s", path, brief ? brief : "");
+    if (n->kind == TREE_MAP)
+        check_map(c, path, n, diags);
+    else if (brief)
+        check_value(c, config_option_find(full), n, diags);
+    else
+        config_complain(c, n, DIAG_ERROR, NULL, diags, "%s: expected a map of keys", path);
+}
+
+static void check_named(const struct config *c,
+                        const struct config_option *o, /* NOLINT(misc-no-recursion) */
                         const struct config_node *n, struct diag_list *diags)
 {
+    char path[CONFIG_PATH_MAX];
+    snprintf(path, sizeof path, "%s.*", o->path);
+    if (n->kind != TREE_MAP)
+        config_complain(c, n, DIAG_ERROR, "write one \"NAME: \" per item", diags,
+                        "%s: expected a map of names", o->path);
+    for (const struct config_node *it = n->kind == TREE_MAP ? n->child : NULL; it; it = it->next)
+        if (it->kind != TREE_SCALAR || *it->text || o->brief)
+            check_keys(c, path, o->brief, it, diags);
+}
+
+static void check_value(const struct config *c,
+                        const struct config_option *o, /* NOLINT(misc-no-recursion) */
+                        const struct config_node *n, struct diag_list *diags)
+{
+    float at[2];
     bool empty = n->kind == TREE_SCALAR && !*n->text;
     if (o->type == CONFIG_UNBUILT) {
         config_complain(c, n, DIAG_ERROR, "take the key out", diags, "%s: not in this version (%s)",
                         o->path, o->help);
     } else if (o->type == CONFIG_MAP) {
-        if (n->kind == TREE_MAP)
-            check_map(c, o->path, n, diags);
-        else if (!empty)
-            config_complain(c, n, DIAG_ERROR, NULL, diags, "%s: expected a map of keys", o->path);
+        if (!empty)
+            check_keys(c, o->path, o->brief, n, diags);
+    } else if (o->type == CONFIG_NAMED) {
+        if (!empty)
+            check_named(c, o, n, diags);
+    } else if (o->type == CONFIG_POSITION) {
+        if (!parse_position(n, at))
+            config_complain(c, n, DIAG_ERROR, NULL, diags,
+                            "%s: expected [latitude, longitude] in degrees", o->path);
+    } else if (o->type == CONFIG_WEIGHED) {
+        check_weighed(c, o, n, diags);
     } else if (o->type == CONFIG_ITEMS) {
         if (n->kind != TREE_SEQ && !empty)
             config_complain(c, n, DIAG_ERROR, "write one \"- \" per item", diags,
@@ -450,18 +574,42 @@ const char *config_folder(const struct config *c)
 
 /* ---- answers by path ---- */
 
+/* Behind the last "[]." or "*.". */
+static const char *behind_item(const char *path)
+{
+    const char *p = path;
+    for (const char *at = path; *at; at++)
+        if ((at[0] == ']' || at[0] == '*') && at[1] == '.')
+            p = at + 2;
+    return p;
+}
+
+/* Does a plain value where the first `len` octets of path lead stand for this key below it? */
+static bool is_brief(const struct config_node *n, const char *path, size_t len, const char *key)
+{
+    char above[CONFIG_PATH_MAX];
+    if (n->kind == TREE_SCALAR && !*n->text)
+        return false;
+    if (len > 2 && path[len - 1] == '*')
+        len -= 2; /* the row of a NAMED map says it of its values */
+    snprintf(above, sizeof above, "%.*s", (int)len, path);
+    const struct config_option *o = config_option_find(above);
+    return o && o->brief && !strcmp(o->brief, key);
+}
+
 const struct config_node *config_node(const struct config *c, const struct config_node *item,
                                       const char *path)
 {
     const struct config_node *n = item ? item : c->tree.root;
-    const char *p = path, *bracket = item ? strstr(path, "[].") : NULL;
-    if (bracket)
-        p = bracket + 3;
+    const char *p = item ? behind_item(path) : path;
     while (n && *p) {
         char key[CONFIG_PATH_MAX];
         size_t len = strcspn(p, ".");
         snprintf(key, sizeof key, "%.*s", (int)len, p);
-        n = tree_child(n, key);
+        if (n->kind == TREE_MAP)
+            n = tree_child(n, key);
+        else if (p == path || !is_brief(n, path, (size_t)(p - path) - 1, key))
+            n = NULL;
         p += len + (p[len] == '.');
     }
     return n;
@@ -522,6 +670,13 @@ struct addr config_addr(const struct config *c, const struct config_node *item, 
     if (!text || addr_parse_port(&a, text, port))
         a = (struct addr){.family = 0};
     return a;
+}
+
+bool config_position(const struct config *c, const struct config_node *item, const char *path,
+                     float at[2])
+{
+    const struct config_node *n = config_node(c, item, path);
+    return n && parse_position(n, at);
 }
 
 unsigned config_count(const struct config *c, const struct config_node *item, const char *path)

@@ -1,73 +1,119 @@
 /* config/options.c: every key of the configuration file, once. */
 #include "config/config.h"
 
-#define ITEMS(p, h)                                        \
-    {                                                      \
-        p, CONFIG_ITEMS, false, false, NULL, 0, 0, NULL, h \
+#define ITEMS(p, h)                                              \
+    {                                                            \
+        p, CONFIG_ITEMS, false, false, NULL, 0, 0, NULL, h, NULL \
     }
-#define MAPS(p, h)                                       \
-    {                                                    \
-        p, CONFIG_MAP, false, false, NULL, 0, 0, NULL, h \
+#define MAPS(p, h)                                             \
+    {                                                          \
+        p, CONFIG_MAP, false, false, NULL, 0, 0, NULL, h, NULL \
     }
-#define TEXT(p, d, h)                                  \
-    {                                                  \
-        p, CONFIG_TEXT, false, false, d, 0, 0, NULL, h \
-    }
-#define TEXT_REQ(p, h)                                   \
-    {                                                    \
-        p, CONFIG_TEXT, false, true, NULL, 0, 0, NULL, h \
-    }
-#define TEXTS(p, h)                                      \
-    {                                                    \
-        p, CONFIG_TEXT, true, false, NULL, 0, 0, NULL, h \
-    }
-#define BOOL(p, d, h)                                  \
-    {                                                  \
-        p, CONFIG_BOOL, false, false, d, 0, 0, NULL, h \
-    }
-#define INT(p, d, lo, hi, h)                            \
-    {                                                   \
-        p, CONFIG_INT, false, false, d, lo, hi, NULL, h \
-    }
-#define DURATION(p, d, lo, hi, h)                            \
+#define TEXT(p, d, h)                                        \
     {                                                        \
-        p, CONFIG_DURATION, false, false, d, lo, hi, NULL, h \
+        p, CONFIG_TEXT, false, false, d, 0, 0, NULL, h, NULL \
     }
-#define SIZE(p, d, lo, hi, h)                            \
-    {                                                    \
-        p, CONFIG_SIZE, false, false, d, lo, hi, NULL, h \
+#define TEXT_REQ(p, h)                                         \
+    {                                                          \
+        p, CONFIG_TEXT, false, true, NULL, 0, 0, NULL, h, NULL \
     }
-#define PERCENT(p, d, lo, hi, h)                            \
-    {                                                       \
-        p, CONFIG_PERCENT, false, false, d, lo, hi, NULL, h \
+#define TEXTS(p, h)                                            \
+    {                                                          \
+        p, CONFIG_TEXT, true, false, NULL, 0, 0, NULL, h, NULL \
     }
-#define ADDRESS_REQ(p, h)                                   \
-    {                                                       \
-        p, CONFIG_ADDRESS, false, true, NULL, 0, 0, NULL, h \
-    }
-#define ADDRESSES(p, r, h)                              \
-    {                                                   \
-        p, CONFIG_ADDRESS, true, r, NULL, 0, 0, NULL, h \
-    }
-#define PREFIXES(p, h)                                     \
-    {                                                      \
-        p, CONFIG_PREFIX, true, false, NULL, 0, 0, NULL, h \
-    }
-#define CHOICE(p, d, c, h)                            \
-    {                                                 \
-        p, CONFIG_CHOICE, false, false, d, 0, 0, c, h \
-    }
-#define CHOICES(p, d, c, h)                          \
-    {                                                \
-        p, CONFIG_CHOICE, true, false, d, 0, 0, c, h \
-    }
-#define UNBUILT(p, h)                                        \
+#define BOOL(p, d, h)                                        \
     {                                                        \
-        p, CONFIG_UNBUILT, false, false, NULL, 0, 0, NULL, h \
+        p, CONFIG_BOOL, false, false, d, 0, 0, NULL, h, NULL \
+    }
+#define INT(p, d, lo, hi, h)                                  \
+    {                                                         \
+        p, CONFIG_INT, false, false, d, lo, hi, NULL, h, NULL \
+    }
+#define DURATION(p, d, lo, hi, h)                                  \
+    {                                                              \
+        p, CONFIG_DURATION, false, false, d, lo, hi, NULL, h, NULL \
+    }
+#define SIZE(p, d, lo, hi, h)                                  \
+    {                                                          \
+        p, CONFIG_SIZE, false, false, d, lo, hi, NULL, h, NULL \
+    }
+#define PERCENT(p, d, lo, hi, h)                                  \
+    {                                                             \
+        p, CONFIG_PERCENT, false, false, d, lo, hi, NULL, h, NULL \
+    }
+#define ADDRESS_REQ(p, h)                                         \
+    {                                                             \
+        p, CONFIG_ADDRESS, false, true, NULL, 0, 0, NULL, h, NULL \
+    }
+#define ADDRESSES(p, r, h)                                    \
+    {                                                         \
+        p, CONFIG_ADDRESS, true, r, NULL, 0, 0, NULL, h, NULL \
+    }
+#define PREFIXES(p, h)                                           \
+    {                                                            \
+        p, CONFIG_PREFIX, true, false, NULL, 0, 0, NULL, h, NULL \
+    }
+#define CHOICE(p, d, c, h)                                  \
+    {                                                       \
+        p, CONFIG_CHOICE, false, false, d, 0, 0, c, h, NULL \
+    }
+#define CHOICES(p, d, c, h)                                \
+    {                                                      \
+        p, CONFIG_CHOICE, true, false, d, 0, 0, c, h, NULL \
+    }
+#define UNBUILT(p, h)                                              \
+    {                                                              \
+        p, CONFIG_UNBUILT, false, false, NULL, 0, 0, NULL, h, NULL \
     }
 
-#define DAY_MS 86400000LL
-#define GIB    (1LL << 30)
+#define BRIEF(p, b, h)                                      \
+    {                                                       \
+        p, CONFIG_MAP, false, false, NULL, 0, 0, NULL, h, b \
+    }
+#define NAMED(p, b, h)                                        \
+    {                                                         \
+        p, CONFIG_NAMED, false, false, NULL, 0, 0, NULL, h, b \
+    }
+#define INTS(p, lo, hi, h)                                      \
+    {                                                           \
+        p, CONFIG_INT, true, false, NULL, lo, hi, NULL, h, NULL \
+    }
+#define PERMILLE(p, d, lo, hi, h)                                  \
+    {                                                              \
+        p, CONFIG_PERMILLE, false, false, d, lo, hi, NULL, h, NULL \
+    }
+#define ADDRESS(p, h)                                              \
+    {                                                              \
+        p, CONFIG_ADDRESS, false, false, NULL, 0, 0, NULL, h, NULL \
+    }
+#define POSITION(p, h)                                              \
+    {                                                               \
+        p, CONFIG_POSITION, false, false, NULL, 0, 0, NULL, h, NULL \
+    }
+#define WEIGHED(p, h)                                              \
+    {                                                              \
+        p, CONFIG_WEIGHED, false, false, NULL, 0, 0, NULL, h, NULL \
+    }
+
+#define DAY_MS     86400000LL
+#define GIB        (1LL << 30)
+#define WEIGHT_MAX (1 << 20)
+#define POLICIES                                                                        \
+    "failover|round-robin|weighted-round-robin|weighted|weighted-each|weighted-groups|" \
+    "least-load|fastest|hash|consistent|sticky|all|nearest|n-best"
+
+/* What a list of networks of the operator's is about. */
+#define PLACE(p)                                                                      \
+    MAPS(p, "Where its clients are taken to be, instead of what the database says."), \
+        TEXT(p ".continent", NULL, "Code of the continent: EU."),                     \
+        TEXT(p ".country", NULL, "ISO 3166-1 code: DE."),                             \
+        TEXT(p ".subdivision", NULL, "ISO 3166-2 code without the country: CA."),     \
+        TEXT(p ".city", NULL, "English name."),                                       \
+        INT(p ".asn", NULL, 1, 4294967295, "Number of the autonomous system."),       \
+        POSITION(p ".at", "Latitude and longitude.")
+#define NETWORKS(p, d4, d6, h)                                       \
+    MAPS(p, h), INT(p ".v4", d4, 0, 32, "Bits of an IPv4 address."), \
+        INT(p ".v6", d6, 0, 128, "Bits of an IPv6 address.")
 
 const struct config_option config_options[] = {
     MAPS("server", "The process."),
@@ -156,11 +202,169 @@ const struct config_option config_options[] = {
     UNBUILT("resolver.trust-anchors", "DNSSEC trust anchors."),
     UNBUILT("resolver.clock-guard", "Telling a wrong clock from a bogus zone."),
     UNBUILT("resolver.client-subnet", "Sending ECS."),
-    UNBUILT("gslb", "Geography- and health-aware answers."),
+    MAPS("gslb", "Geography- and health-aware answers."),
+    UNBUILT("gslb.state", "File in which the health of members outlives a restart."),
+    UNBUILT("gslb.events", "File to which changes of health are appended."),
+    UNBUILT("gslb.explain", "Networks that may ask for a decision's reasons in the answer."),
+    UNBUILT("gslb.tests", "Policy tests that a reload must pass."),
+    DURATION("gslb.warm-up", "1s", 0, 60000,
+             "How long steered answers wait for the first round of checks."),
+    NETWORKS("gslb.networks", "24", "56",
+             "Clients that share so many bits are one client network to a policy."),
+    MAPS("gslb.doubt", "When the prober, not the members, is doubted, and states freeze."),
+    PERMILLE("gslb.doubt.share", "80.0%", 0, 1000,
+             "So many of all targets turn bad within the window; 0%: never."),
+    DURATION("gslb.doubt.window", "30s", 1000, 3600000, "The window."),
+    INT("gslb.doubt.targets", "4", 1, 1000000, "With fewer targets than this nothing is doubted."),
+    PERMILLE("gslb.doubt.withdraw", "100.0%", 1, 1000,
+             "Of a pool's capacity at most this is withdrawn per minute."),
+    ITEMS("gslb.doubt.references", "Targets whose failure, of all of them, means that it is us."),
+    TEXT_REQ("gslb.doubt.references[].check", "Name of the check."),
+    ADDRESS_REQ("gslb.doubt.references[].address", "Address that is asked."),
+
+    NAMED("gslb.sites", NULL, "Places that serve."),
+    POSITION("gslb.sites.*.at", "Latitude and longitude."),
+
+    NAMED("gslb.maps", NULL, "From a client's address to sites in order."),
+    TEXT("gslb.maps.*.database", NULL, "MaxMind database of places."),
+    TEXT("gslb.maps.*.asn-database", NULL,
+         "Second database, for the AS and for what the first one lacks."),
+    NAMED("gslb.maps.*.networks", "of", "Networks of the operator's; they beat the database."),
+    PREFIXES("gslb.maps.*.networks.*.of", "The networks."),
+    TEXT("gslb.maps.*.networks.*.file", NULL,
+         "File of networks, one per line, # begins a comment."),
+    PLACE("gslb.maps.*.networks.*.place"),
+    ITEMS("gslb.maps.*.overlay", "Networks with sites of their own, ahead of all rules."),
+    PREFIXES("gslb.maps.*.overlay[].networks", "The networks."),
+    TEXT("gslb.maps.*.overlay[].file", NULL, "File of networks, one per line, # begins a comment."),
+    WEIGHED("gslb.maps.*.overlay[].prefer", "Sites in order, sites with weights, or nearest."),
+    INT("gslb.maps.*.overlay[].limit", NULL, 1, 256, "Length of the list."),
+    BOOL("gslb.maps.*.overlay[].fence", "no", "Never any other site than these."),
+    ITEMS("gslb.maps.*.rules", "The first that matches decides."),
+    TEXTS("gslb.maps.*.rules[].network", "Names under networks."),
+    TEXTS("gslb.maps.*.rules[].continent", "Codes of continents: EU."),
+    TEXTS("gslb.maps.*.rules[].country", "ISO 3166-1 codes: DE."),
+    TEXTS("gslb.maps.*.rules[].subdivision", "Country and ISO 3166-2 code: US/CA."),
+    TEXTS("gslb.maps.*.rules[].city", "Country and English name: FR/Paris."),
+    INTS("gslb.maps.*.rules[].asn", 1, 4294967295, "Numbers of autonomous systems."),
+    BOOL("gslb.maps.*.rules[].unknown", "no", "Clients of whom nothing is known."),
+    WEIGHED("gslb.maps.*.rules[].prefer", "Sites in order, sites with weights, or nearest."),
+    TEXTS("gslb.maps.*.rules[].nearest", "The nearest of these sites."),
+    INT("gslb.maps.*.rules[].limit", NULL, 1, 256, "Length of the list."),
+    BOOL("gslb.maps.*.rules[].fence", "no", "Never any other site than these."),
+    WEIGHED("gslb.maps.*.otherwise", "For clients that no rule matches."),
+    INT("gslb.maps.*.limit", NULL, 1, 256, "Length of every list; default: all sites."),
+    CHOICE("gslb.maps.*.client-subnet", "use", "use|ignore",
+           "Does the client's subnet in the query (RFC 7871) steer, or only the packet's source?"),
+    NETWORKS("gslb.maps.*.widest", "0", "0",
+             "Scopes above 0 are never shorter than this; 0: as they are."),
+    NETWORKS("gslb.maps.*.narrowest", "0", "0",
+             "Networks longer than this are merged when the map is compiled; 0: never."),
+
+    NAMED("gslb.checks", NULL, "How the health of members is asked."),
+    {"gslb.checks.*.type", CONFIG_CHOICE, false, true, NULL, 0, 0,
+     "none|tcp|http|https|dns|icmp|exec|push", "Kind.", NULL},
+    INT("gslb.checks.*.port", NULL, 1, 65535, "Default: that of the type."),
+    ADDRESS("gslb.checks.*.address", "Ask here instead of the member's address."),
+    ADDRESS("gslb.checks.*.source", "Ask from this address."),
+    DURATION("gslb.checks.*.every", "10s", 100, DAY_MS, "Time from one probe to the next."),
+    DURATION("gslb.checks.*.timeout", "2s", 0, 3600000,
+             "No answer for so long is a failure; push: no news for so long, 0s: never."),
+    PERMILLE("gslb.checks.*.jitter", "10.0%", 0, 500, "Each wait is so much longer or shorter."),
+    INT("gslb.checks.*.fail-after", "3", 1, 1000, "Failures that bring it down."),
+    INT("gslb.checks.*.pass-after", "2", 1, 1000, "Passes in a row that bring it up."),
+    INT("gslb.checks.*.reset-after", "1", 1, 1000, "Passes in a row that forgive failures."),
+    DURATION("gslb.checks.*.hold", "0s", 0, DAY_MS, "Least time between two changes."),
+    DURATION("gslb.checks.*.slow-start", "0s", 0, DAY_MS,
+             "Coming up, the weight rises from a tenth to all over this time."),
+    MAPS("gslb.checks.*.flap", "A member that changes too often stays down."),
+    INT("gslb.checks.*.flap.penalty", "1000", 0, 1000000, "What a change adds."),
+    INT("gslb.checks.*.flap.suppress", "3000", 0, 100000000, "It stays down with so much."),
+    INT("gslb.checks.*.flap.reuse", "1000", 0, 100000000, "Until at most so much is left."),
+    DURATION("gslb.checks.*.flap.half-life", "5m", 0, DAY_MS, "Half of it decays in this time."),
+    CHOICE("gslb.checks.*.resume", "automatic", "automatic|manual",
+           "Does a member that was down come up by itself?"),
+    BOOL("gslb.checks.*.reuse", "no", "A connection may serve several probes."),
+    TEXT("gslb.checks.*.send", NULL, "tcp: text to send."),
+    BRIEF("gslb.checks.*.expect", "text", "What a good answer is."),
+    TEXT("gslb.checks.*.expect.text", NULL, "tcp: text in what comes back."),
+    TEXTS("gslb.checks.*.expect.status", "http: status codes, 200 or 200-299; default 200-299."),
+    TEXT("gslb.checks.*.expect.body", NULL, "http: text in the body."),
+    TEXT("gslb.checks.*.expect.header", NULL, "http: \"Name: text\", a header and a text in it."),
+    TEXT("gslb.checks.*.expect.rcode", NULL, "dns: response code; default noerror."),
+    TEXT("gslb.checks.*.expect.answer", NULL, "dns: data of one record of the answer."),
+    TEXT("gslb.checks.*.method", "GET", "http: method."),
+    TEXT("gslb.checks.*.path", "/", "http: path."),
+    TEXT("gslb.checks.*.host", NULL, "http: Host, and the name of the certificate."),
+    TEXT("gslb.checks.*.sni", NULL, "https: name of the certificate, when it is not host."),
+    BOOL("gslb.checks.*.verify", "yes", "https: check the certificate."),
+    TEXT("gslb.checks.*.ca", NULL, "https: file of authorities; default: the system's."),
+    BOOL("gslb.checks.*.http2", "no", "http: ask by HTTP/2."),
+    TEXT("gslb.checks.*.load-header", NULL, "http: header that holds the load, 0 to 1,000,000."),
+    TEXT("gslb.checks.*.ask", NULL, "dns: name and type; default: the root's SOA."),
+    BOOL("gslb.checks.*.tcp", "no", "dns: ask over TCP."),
+    TEXTS("gslb.checks.*.command", "exec: program and arguments; the address is added."),
+
+    NAMED("gslb.pools", NULL, "Members that are alternatives to each other."),
+    TEXT("gslb.pools.*.site", NULL, "Where it is."),
+    TEXTS("gslb.pools.*.check", "Checks of its members."),
+    TEXTS("gslb.pools.*.checks", "As check."),
+    TEXT("gslb.pools.*.need", "all", "So many checks must pass: all, any or a number."),
+    BRIEF("gslb.pools.*.choose", "by", "Which members go into an answer."),
+    CHOICE("gslb.pools.*.choose.by", "failover", POLICIES, "The policy."),
+    INT("gslb.pools.*.choose.answers", NULL, 1, 1024,
+        "At most so many members; default: the policy's own number."),
+    CHOICE("gslb.pools.*.choose.order", "fixed", "shuffled|fixed", "Order of the answer."),
+    DURATION("gslb.pools.*.choose.band", "10ms", 0, 60000,
+             "fastest: within this of the best they are equal."),
+    DURATION("gslb.pools.*.choose.lifetime", "1h", 0, 365 * DAY_MS,
+             "sticky: a client may get another member after this; 0s: never."),
+    PERMILLE("gslb.pools.*.choose.bound", NULL, 1000, 100000,
+             "consistent: a member with more than this of its share passes clients on."),
+    TEXT("gslb.pools.*.choose.map", NULL,
+         "nearest: the map whose databases and networks say where clients are."),
+    PERMILLE("gslb.pools.*.enough", "0.0%", 0, 1000,
+             "With less of its weight available the pool counts as down."),
+    CHOICE("gslb.pools.*.health", "use", "use|ignore", "Ignore: every enabled member is up."),
+    TEXT("gslb.pools.*.fallback", NULL, "Pool to try when this one is down."),
+    NETWORKS("gslb.pools.*.networks", NULL, NULL, "As gslb.networks, for this pool."),
+    TEXTS("gslb.pools.*.records", "Records of other types: TXT \"x\"."),
+    NAMED("gslb.pools.*.members", "address", "Its members, in order."),
+    ADDRESSES("gslb.pools.*.members.*.address", false, "One per family."),
+    TEXT("gslb.pools.*.members.*.host", NULL, "Name whose addresses it has."),
+    TEXT("gslb.pools.*.members.*.cname", NULL, "Name that is given as a CNAME."),
+    INT("gslb.pools.*.members.*.weight", "1", 0, WEIGHT_MAX, "Weight."),
+    INT("gslb.pools.*.members.*.group", "0", 0, 65535, "weighted-groups: its group."),
+    BOOL("gslb.pools.*.members.*.enabled", "yes", "No: it is never given."),
+    POSITION("gslb.pools.*.members.*.at", "nearest: where it is; default: as its site."),
+    TEXTS("gslb.pools.*.members.*.check", "Its checks; default: the pool's."),
+    TEXTS("gslb.pools.*.members.*.checks", "As check."),
+    TEXT("gslb.pools.*.members.*.need", NULL, "As the pool's."),
+    TEXTS("gslb.pools.*.members.*.tags", "Words for the operator."),
+
+    NAMED("gslb.names", NULL, "Steered names."),
+    TEXT("gslb.names.*.map", NULL, "Map that orders the sites; default: the pools as written."),
+    TEXTS("gslb.names.*.pools", "Pools; with a map one per site."),
+    TEXT("gslb.names.*.pool", NULL, "The only pool."),
+    BOOL("gslb.names.*.skip-first", "no", "Leave the client's first usable site out."),
+    CHOICE("gslb.names.*.family", "nodata", "nodata|fail-over",
+           "When the site has no address of the family asked."),
+    TEXT("gslb.names.*.fallback", NULL, "Pool, or another steered name, to try in the end."),
+    TEXT("gslb.names.*.outside", "nodata",
+         "For clients without a site: nodata, refuse, fallback or a pool."),
+    CHOICE("gslb.names.*.when-all-down", "last-healthy-then-all",
+           "last-healthy-then-all|all|fallback|nodata|refuse", "When nothing is usable."),
+    BRIEF("gslb.names.*.ttl", "normal", "Life of an answer."),
+    DURATION("gslb.names.*.ttl.normal", "30s", 0, 7 * DAY_MS, "Of whole seconds."),
+    DURATION("gslb.names.*.ttl.degraded", NULL, 0, 7 * DAY_MS,
+             "While a member is unsettled; default: a third of it."),
+    DURATION("gslb.names.*.ttl.min", NULL, 0, 7 * DAY_MS, "Never shorter."),
+    DURATION("gslb.names.*.ttl.max", NULL, 0, 7 * DAY_MS, "Never longer."),
+    TEXT("gslb.names.*.alias", NULL, "Name whose addresses are the answer."),
     UNBUILT("admin", "HTTP API, metrics and dashboard on TCP."),
     UNBUILT("keys", "TSIG keys."),
     UNBUILT("certificates", "TLS certificates."),
     UNBUILT("cluster", "State shared between servers."),
     UNBUILT("include", "Further files."),
-    {NULL, CONFIG_MAP, false, false, NULL, 0, 0, NULL, NULL},
+    {NULL, CONFIG_MAP, false, false, NULL, 0, 0, NULL, NULL, NULL},
 };

@@ -39,7 +39,7 @@ static void run_reload(uv_work_t *work)
     idle_priority();
     b->err = config_load(&c, s->path, &b->diags) ? ERR_INVALID : 0;
     if (!b->err)
-        b->err = snapshot_build(&b->after, c, b->before, &b->diags, &b->zone_errors);
+        b->err = snapshot_build(&b->after, c, b->before, &s->place, &b->diags, &b->zone_errors);
 }
 
 static void run_reclaim(uv_work_t *work)

@@ -26,9 +26,10 @@ struct route_wait {
     struct addr client;
     uint8_t proto;
     uint8_t roles;
-    struct dns_query query; /* its packet is the copy below */
-    bool refresh;           /* nobody waits: for the answer cache alone */
-    size_t own_len;         /* of the part that our own zones gave, which follows the packet */
+    struct edns_subnet subnet; /* that our own part speaks for, family 0: none */
+    struct dns_query query;    /* its packet is the copy below */
+    bool refresh;              /* nobody waits: for the answer cache alone */
+    size_t own_len;            /* of the part that our own zones gave, which follows the packet */
     const uint8_t *own;
     uint8_t packet[];
 };
@@ -216,6 +217,7 @@ static void reply(struct route_wait *wait, const struct resolver_result *res, ui
     const struct dns_query *q = &wait->query;
     struct edns e = answer_edns(r, q, &wait->client, wait->proto);
     size_t limit = client_limit(r, q, wait->proto, cap);
+    e.subnet = wait->subnet;
     size_t len = wait->own_len
                      ? own_write(wait->own, wait->own_len, res, q, &e, limit, &r->writer, buf)
                      : resolver_write(res, q, &e, limit, &r->writer, buf);
@@ -258,10 +260,15 @@ static struct route_wait *wait_new(struct route *r, const struct net_query *nq,
     wait->own = wait->packet + nq->len;
     wait->own_len = own_len;
     wait->refresh = false;
+    wait->subnet.family = 0;
     wait->route = r;
     wait->client = nq->client;
     wait->proto = (uint8_t)nq->proto;
     dns_query_parse(&wait->query, wait->packet, nq->len);
+    if (own && own->is_alias) { /* the resolver's part holds for every client */
+        wait->subnet = wait->query.edns.subnet;
+        wait->subnet.scope = wait->subnet.source ? own->scope : 0;
+    }
     return wait;
 }
 
@@ -328,6 +335,7 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
                                             struct authority_out *out, bool *routed_on)
 {
     struct edns e = answer_edns(r, q, &nq->client, nq->proto);
+    e.subnet = q->edns.subnet;
     /* On a listener with both roles the resolver completes what leaves our zones, when it may be
      * asked. Our part is for the resolver then, so the client's limit is none of it. */
     bool completes = recursive && q->flags & DNS_FLAG_RD;
@@ -337,8 +345,11 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
                                 .listener = nq->listener_id,
                                 .edns = e.present ? &e : NULL,
                                 .limit = completes ? nq->out_cap : limit,
+                                .dynamic = r->dynamic,
+                                .client = &nq->client,
                                 .minimal = r->snap->minimal_auth,
-                                .recursion_available = recursive};
+                                .recursion_available = recursive,
+                                .completes = completes};
     enum authority_result res = authority_respond(&ask, &r->writer, nq->out, out);
     *routed_on = res == AUTHORITY_NOT_OURS || (res == AUTHORITY_LEAVES && completes && !out->tc);
     if (*routed_on)
@@ -348,9 +359,6 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
         authority_respond(&ask, &r->writer, nq->out, out);
     }
     stat_inc(r->stats, ROUTE_AUTHORITY);
-    if (out->rcode == DNS_RCODE_SERVFAIL)
-        return answer_error(r, nq, q, out->rcode, recursive ? DNS_FLAG_RA : 0, DNS_EDE_NOT_READY,
-                            "the zone could not be loaded");
     count_rcode(r, out->rcode, out->tc);
     nq->out_len = out->len;
     return HANDLER_ANSWERED;
@@ -420,7 +428,13 @@ static void route_batch_begin(struct handler *h)
 {
     struct route *r = (struct route *)(void *)h;
     r->snap = atomic_load(r->root); /* see snap_online */
-    r->now_s = r->ttl_follows_wall ? clock_wall_s(r->clock) : clock_mono_ms(r->clock) / 1000;
+    int64_t mono_s = clock_mono_ms(r->clock) / 1000, wall_s = clock_wall_s(r->clock);
+    r->now_s = r->ttl_follows_wall ? wall_s : mono_s;
+    if (!r->decider)
+        return;
+    r->decider->plan = r->snap->plan;
+    r->decider->mono_s = mono_s;
+    r->decider->wall_s = wall_s;
 }
 
 static void route_batch_end(struct handler *h)

@@ -136,15 +136,20 @@ static int make_engine(struct server *s, struct diag_list *diags)
                : resolver_new(&s->shared.resolver, &s->engine.options, s->shared.clock, diags);
 }
 
+/* Fixed at start: a plan has states for so many. */
+static unsigned count_workers(const struct config *c)
+{
+    long want = (long)config_int(c, NULL, "server.workers"), cores = sysconf(_SC_NPROCESSORS_ONLN);
+    want = want ? want : cores > 0 ? cores : 1;
+    return want < SERVER_WORKERS_MAX ? (unsigned)want : SERVER_WORKERS_MAX;
+}
+
 static int bind_workers(struct server *s, struct diag_list *diags)
 {
     const struct snapshot *snap = server_snapshot(s);
-    long want = (long)config_int(snap->config, NULL, "server.workers");
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    want = want ? want : cores > 0 ? cores : 1;
-    for (long i = 0; i < want && i < SERVER_WORKERS_MAX; i++) {
+    for (unsigned i = 0; i < s->place.workers; i++) {
         unsigned failed = 0;
-        int err = worker_new(&s->workers[s->worker_count], &s->shared, &failed);
+        int err = worker_new(&s->workers[s->worker_count], &s->shared, i, &failed);
         if (err) {
             char text[ADDR_TEXT_MAX];
             diag_add(diags, DIAG_ERROR, NULL, "cannot listen on %s: %s",
@@ -278,10 +283,12 @@ int server_start(struct server **out, struct config *config, const struct server
     s->shared.drain_ms = config_int(config, NULL, "server.drain");
     snap_init(&s->shared.domain);
     int err = engine_init(&s->engine, config, diags);
+    err = err ? err : gslb_table_new(&s->shared.table);
+    s->place = (struct steering_place){s->shared.table, count_workers(config)};
     if (err)
         config_free(config);
     else
-        err = snapshot_build(&snap, config, NULL, diags, &zone_errors);
+        err = snapshot_build(&snap, config, NULL, &s->place, diags, &zone_errors);
     if (!err) {
         atomic_store(&s->shared.root, snap);
         err = start_serving(s, config, place->control, diags);
@@ -336,6 +343,7 @@ void server_free(struct server *s)
         part_unref(&snap->part);
     snap_fini(&s->shared.domain);
     engine_free(&s->engine);
+    gslb_table_free(s->shared.table);
     free(s->path);
     free(s);
 }

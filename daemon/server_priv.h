@@ -30,6 +30,7 @@ struct reload_waiter {
 struct server {
     struct worker_shared shared;
     struct engine engine;
+    struct steering_place place;
     char *path; /* of the configuration, or NULL */
     struct worker *workers[SERVER_WORKERS_MAX];
     unsigned worker_count;

@@ -15,6 +15,8 @@ static void snapshot_free(struct part *p)
     struct snapshot *s = (struct snapshot *)(void *)p;
     if (s->zones)
         part_unref(zonedb_part(s->zones));
+    if (s->plan) /* after the zones, which hold its ids */
+        part_unref(gslb_plan_part(s->plan));
     for (unsigned i = 0; i < s->listener_count; i++)
         net_acl_fini(&s->listeners[i].allow);
     config_free(s->config);
@@ -223,12 +225,20 @@ static void check_serial(const struct config *c, const struct config_node *item,
                         name, from, to);
 }
 
+/* What lies at an origin: its file and the names that are steered in it. */
+struct zone_parts {
+    const struct config_node *item;
+    const uint8_t *origin;
+    const struct dynamic_name *dynamic;
+    unsigned dynamic_count;
+};
+
 /* The zone to serve, with a reference. One that cannot be loaded keeps its old version, or is
  * answered SERVFAIL (NULL) when there is none; one that did not change is shared. */
-static struct zone *load_zone(const struct config *c, const struct config_node *item,
-                              const uint8_t *origin, struct zone *old, struct diag_list *diags,
-                              unsigned *zone_errors)
+static struct zone *load_zone(const struct config *c, const struct zone_parts *parts,
+                              struct zone *old, struct diag_list *diags, unsigned *zone_errors)
 {
+    const struct config_node *item = parts->item;
     const char *name = config_text(c, item, "zones[].name"),
                *file = config_text(c, item, "zones[].file");
     char path[4096];
@@ -236,7 +246,7 @@ static struct zone *load_zone(const struct config *c, const struct config_node *
              *file == '/' ? "" : "/", file);
     struct zone *z = NULL;
     unsigned errors = diags->errors;
-    if (zone_load(&z, origin, path, diags) < 0) {
+    if (zone_load(&z, parts->origin, path, parts->dynamic, parts->dynamic_count, diags) < 0) {
         diags->errors = errors; /* this zone's alone */
         ++*zone_errors;
         z = NULL;
@@ -253,7 +263,72 @@ static struct zone *load_zone(const struct config *c, const struct config_node *
     return old;
 }
 
-static void take_zone(struct snapshot *s, const struct config_node *item,
+/* The names of all zones, so that a steered name goes into the deepest. */
+struct origins {
+    struct arena arena;
+    const uint8_t **at;
+    unsigned count;
+    bool nomem;
+};
+
+static void take_origins(struct origins *o, const struct config *c)
+{
+    unsigned n = config_items(c, "zones");
+    arena_init(&o->arena, 4096, 0);
+    o->at = ARENA_ARRAY(&o->arena, const uint8_t *, n);
+    o->nomem = !o->at;
+    for (const struct config_node *item = config_item(c, "zones", 0); o->at && item;
+         item = config_next(item)) {
+        uint8_t name[DNS_NAME_MAX];
+        const char *text = config_text(c, item, "zones[].name");
+        int len = dns_name_parse(name, text, strlen(text), NULL);
+        if (len < 0)
+            continue; /* said when the zone is taken */
+        dns_name_lower(name, name);
+        o->at[o->count] = arena_dup(&o->arena, name, (size_t)len);
+        o->nomem = o->nomem || !o->at[o->count++];
+    }
+}
+
+/* A steered name that lies in none of our zones would never be asked. */
+static void check_names(const struct snapshot *s, const struct origins *o, struct diag_list *diags)
+{
+    for (unsigned i = 0; s->plan && i < s->plan->name_count; i++) {
+        const struct gslb_name *n = &s->plan->names[i];
+        struct diag_at at = n->at;
+        bool ours = !n->owner;
+        for (unsigned k = 0; !ours && k < o->count; k++)
+            ours = dns_name_is_sub(n->owner, o->at[k]);
+        at.hint = "write it under zones";
+        if (!ours)
+            diag_add(diags, DIAG_ERROR, &at, "this name lies in none of our zones");
+    }
+}
+
+static int take_plan(struct snapshot *s, const struct snapshot *before,
+                     const struct steering_place *place, const struct origins *o,
+                     struct diag_list *diags, unsigned *errors)
+{
+    static const struct steering_place nowhere = {NULL, 1};
+    int err = steering_build(&s->plan, s->config, before ? before->plan : NULL,
+                             place ? place : &nowhere, diags, errors);
+    if (!err)
+        check_names(s, o, diags);
+    return err == ERR_INVALID ? 0 : err; /* said: the zones may have errors too */
+}
+
+/* The steered names of one zone; ERR_NOMEM. */
+static int zone_dynamic(const struct snapshot *s, struct origins *o, struct zone_parts *parts)
+{
+    struct dynamic_name *names = NULL;
+    int n =
+        s->plan ? gslb_plan_dynamic(s->plan, parts->origin, o->at, o->count, &o->arena, &names) : 0;
+    parts->dynamic = names;
+    parts->dynamic_count = n > 0 ? (unsigned)n : 0;
+    return n < 0 ? n : 0;
+}
+
+static void take_zone(struct snapshot *s, const struct config_node *item, struct origins *origins,
                       const struct snapshot *before, struct diag_list *diags, unsigned *zone_errors)
 {
     const struct config *c = s->config;
@@ -269,7 +344,11 @@ static void take_zone(struct snapshot *s, const struct config_node *item,
     struct zone *old = NULL;
     if (before) /* only its count of holders changes */
         old = (struct zone *)(uintptr_t)zonedb_get(before->zones, origin, on);
-    struct zone *z = load_zone(c, item, origin, old, diags, zone_errors);
+    struct zone_parts parts = {.item = item, .origin = origin};
+    origins->nomem = origins->nomem || zone_dynamic(s, origins, &parts);
+    if (origins->nomem)
+        return;
+    struct zone *z = load_zone(c, &parts, old, diags, zone_errors);
     err = zonedb_add(s->zones, origin, z, on);
     if (err)
         config_complain(c, config_node(c, item, "zones[].name"), DIAG_ERROR, NULL, diags, "%s: %s",
@@ -280,8 +359,24 @@ static void take_zone(struct snapshot *s, const struct config_node *item,
         part_unref(zone_part(z));
 }
 
+static int take_zones(struct snapshot *s, const struct snapshot *before,
+                      const struct steering_place *place, struct diag_list *diags,
+                      unsigned *zone_errors)
+{
+    struct origins o = {.at = NULL};
+    take_origins(&o, s->config);
+    int err = o.nomem ? ERR_NOMEM : take_plan(s, before, place, &o, diags, zone_errors);
+    for (const struct config_node *item = config_item(s->config, "zones", 0); !err && item;
+         item = config_next(item))
+        take_zone(s, item, &o, before, diags, zone_errors);
+    err = err || !o.nomem ? err : ERR_NOMEM;
+    arena_fini(&o.arena);
+    return err;
+}
+
 int snapshot_build(struct snapshot **out, struct config *config, const struct snapshot *before,
-                   struct diag_list *diags, unsigned *zone_errors)
+                   const struct steering_place *place, struct diag_list *diags,
+                   unsigned *zone_errors)
 {
     struct snapshot *s = calloc(1, sizeof *s);
     if (!s) {
@@ -303,12 +398,8 @@ int snapshot_build(struct snapshot **out, struct config *config, const struct sn
     s->minimal_auth = !strcmp(config_text(config, NULL, "authority.responses"), "minimal");
     *zone_errors = 0;
     take_listeners(s, before, diags);
-    for (const struct config_node *item = config_item(config, "zones", 0); s->zones && item;
-         item = config_next(item))
-        take_zone(s, item, before, diags, zone_errors);
-    int err = !s->zones                ? ERR_NOMEM
-              : diags->errors > errors ? ERR_INVALID
-                                       : zonedb_finish(s->zones);
+    int err = s->zones ? take_zones(s, before, place, diags, zone_errors) : ERR_NOMEM;
+    err = err ? err : diags->errors > errors ? ERR_INVALID : zonedb_finish(s->zones);
     if (err) {
         part_unref(&s->part);
         return err;

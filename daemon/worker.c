@@ -20,6 +20,9 @@ struct worker {
     struct worker_shared *shared;
     struct route route;
     struct snap_reader reader;
+    struct gslb_worker steering;
+    struct gslb_decider decider;
+    struct gslb_tally *tally;
     struct rng rng;
     struct wheel wheel;
     struct stat_block *stats[WORKER_STATS];
@@ -224,7 +227,20 @@ static int make_stats(struct worker *w)
     return 0;
 }
 
-int worker_new(struct worker **out, struct worker_shared *shared, unsigned *failed)
+static int make_steering(struct worker *w, unsigned index)
+{
+    int err = gslb_tally_new(&w->tally);
+    w->steering.index = index;
+    w->steering.table = w->shared->table;
+    w->steering.tally = w->tally;
+    w->steering.rng = &w->rng;
+    gslb_decider_init(&w->decider, &w->steering);
+    w->route.decider = &w->decider;
+    w->route.dynamic = &w->decider.dynamic;
+    return err;
+}
+
+int worker_new(struct worker **out, struct worker_shared *shared, unsigned index, unsigned *failed)
 {
     struct worker *w = aligned_alloc(64, (sizeof *w + 63) & ~(size_t)63);
     *failed = SNAPSHOT_LISTENERS_MAX;
@@ -244,6 +260,7 @@ int worker_new(struct worker **out, struct worker_shared *shared, unsigned *fail
     w->reader_added = !err;
     err = err ? err : make_loop(w);
     err = err ? err : make_engine(w);
+    err = err ? err : make_steering(w, index);
     err = err || !shared->resolver ? err : recorder_new(&w->recorder, RECENT_BYTES, FAILED_BYTES);
     w->route.root = &shared->root;
     w->route.answers = shared->answers;
@@ -334,6 +351,7 @@ void worker_free(struct worker *w)
     for (unsigned i = 0; i < WORKER_STATS; i++)
         stat_free(w->stats[i]);
     net_batch_free(w->batch);
+    gslb_tally_free(w->tally);
     uv_mutex_destroy(&w->asked_lock);
     free(w);
 }
@@ -346,4 +364,9 @@ const struct stat_block *worker_stats(const struct worker *w, enum worker_stats 
 struct recorder *worker_recorder(struct worker *w)
 {
     return w->recorder;
+}
+
+const struct gslb_tally *worker_tally(const struct worker *w)
+{
+    return w->tally;
 }

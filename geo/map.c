@@ -77,10 +77,14 @@ int geo_map_rule(const struct geo_map *m, const struct addr *a)
 struct geo_map_info geo_map_info(const struct geo_map *m)
 {
     struct prefixes_usage table = prefixes_usage(m->table), where = prefixes_usage(m->where);
+    unsigned fences = 0;
+    for (uint32_t i = 0; i < m->list_count; i++)
+        fences += m->lists[i].fence;
     return (struct geo_map_info){.lists = m->list_count - 1,
                                  .leaves4 = (unsigned)table.networks4,
                                  .leaves6 = (unsigned)table.networks6,
                                  .merged = m->merged,
+                                 .fences = fences,
                                  .bytes = sizeof *m + table.bytes + where.bytes + m->arena.used +
                                           m->list_count * sizeof *m->lists +
                                           m->combo_count * sizeof *m->combos};

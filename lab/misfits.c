@@ -275,7 +275,7 @@ static int make_zone(struct misfit *m, struct diag_list *diags)
                      "ns1 A %s\nwww A %s\n",
                      m->manner->address, m->manner->www);
     dns_name_parse(origin, m->manner->origin, strlen(m->manner->origin), NULL);
-    int err = zone_load_mem(&z, origin, m->manner->origin, text, (size_t)n, diags);
+    int err = zone_load_mem(&z, origin, m->manner->origin, text, (size_t)n, NULL, 0, diags);
     if (err < 0)
         return err;
     m->db = zonedb_new();

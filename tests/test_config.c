@@ -1,6 +1,7 @@
 /* Loading, the rows' checks, and the hints that go with mistakes. */
 #include "base/err.h"
 #include "config/config.h"
+#include "config/tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,6 +69,34 @@ static const struct {
     {"merge key", "server:\n  <<: {}\n", "merge keys are not taken"},
     {"prefix bits", "resolver: { allow: [10.0.0.1/8] }\n", "without bits beyond its length"},
     {"not a map", "- a\n- b\n", "must be a map of keys"},
+    {"names of the operator's", "gslb: { sites: { fra: { at: [50.1, 8.6] }, x.y: } }\n", NULL},
+    {"a key below a name", "gslb: { sites: { fra: { att: [1, 2] } } }\n",
+     "t:1:25: error: unknown key \"att\" in gslb.sites.*"},
+    {"near below a name", "gslb: { sites: { fra: { att: [1, 2] } } }\n", "did you mean \"at\"?"},
+    {"a name without keys", "gslb: { sites: { fra: 7 } }\n",
+     "gslb.sites.*: expected a map of keys"},
+    {"a list of names", "gslb: { sites: [fra] }\n", "gslb.sites: expected a map of names"},
+    {"off the globe", "gslb: { sites: { fra: { at: [91, 8] } } }\n", "[latitude, longitude]"},
+    {"half a position", "gslb: { sites: { fra: { at: [50] } } }\n", "[latitude, longitude]"},
+    {"no position", "gslb: { sites: { fra: { at: [x, 1] } } }\n", "[latitude, longitude]"},
+    {"a brief member", "gslb: { pools: { p: { members: { a: [192.0.2.1, '2001:db8::1'] } } } }\n",
+     NULL},
+    {"a wrong brief member", "gslb: { pools: { p: { members: { a: 192.0.2 } } } }\n",
+     "gslb.pools.*.members.*.address: \"192.0.2\" is not an IPv4 or IPv6 address"},
+    {"a brief policy", "gslb: { pools: { p: { choose: wieghted } } }\n",
+     "gslb.pools.*.choose.by: \"wieghted\" is not one of failover|"},
+    {"too heavy", "gslb: { pools: { p: { members: { a: { weight: 1048577 } } } } }\n",
+     "1048577 is out of range (0 to 1048576)"},
+    {"a tenth of a percent", "gslb: { pools: { p: { enough: 12.5% } } }\n", NULL},
+    {"no tenth", "gslb: { pools: { p: { enough: 12.% } } }\n", "50% or 12.5%"},
+    {"two decimals", "gslb: { pools: { p: { enough: 12.55% } } }\n", "50% or 12.5%"},
+    {"share without sign", "gslb: { pools: { p: { enough: 50 } } }\n", "the unit is missing: 50%"},
+    {"more than all", "gslb: { pools: { p: { enough: 100.1% } } }\n",
+     "100.1% is out of range (0 to 100%)"},
+    {"sites with weights", "gslb: { maps: { m: { otherwise: { a: 70, b: 30 } } } }\n", NULL},
+    {"a wrong weight", "gslb: { maps: { m: { otherwise: { a: 70% } } } }\n",
+     "\"70%\" is not a weight"},
+    {"a wild name as a key", "gslb: { names: { *.a: { pool: p } } }\n", "must be quoted"},
     {"both errors are said", "a: 1\nb: 2\n", "unknown key \"b\""},
 };
 
@@ -121,6 +150,48 @@ static void values_and_defaults(void **state)
     diag_fini(&d);
 }
 
+/* Maps below names, lists below those, and values that stand for a key. */
+static void values_below_names(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "gslb:\n"
+        "  pools:\n"
+        "    p:\n"
+        "      choose: weighted\n"
+        "      enough: 12.5%\n"
+        "      members: { a: 192.0.2.1, b: { address: 192.0.2.2, weight: 7 } }\n"
+        "    q: { choose: { by: hash, answers: 2 } }\n"
+        "  maps:\n"
+        "    m: { rules: [ { country: [DE, NO] } ] }\n";
+    struct diag_list d;
+    struct config *c = NULL;
+    float at[2];
+    diag_init(&d);
+    assert_int_equal(config_load_mem(&c, "t.yaml", yaml, sizeof yaml - 1, &d), 0);
+    const struct config_node *p = config_node(c, NULL, "gslb.pools")->child, *q = p->next;
+    assert_string_equal(q->key, "q");
+    assert_string_equal(config_text(c, p, "gslb.pools.*.choose.by"), "weighted");
+    assert_null(config_text(c, p, "gslb.pools.*.choose.answers"));
+    assert_string_equal(config_text(c, q, "gslb.pools.*.choose.by"), "hash");
+    assert_int_equal(config_int(c, q, "gslb.pools.*.choose.answers"), 2);
+    assert_int_equal(config_int(c, p, "gslb.pools.*.enough"), 125);
+    assert_int_equal(config_int(c, q, "gslb.pools.*.enough"), 0);
+    const struct config_node *a = config_node(c, p, "gslb.pools.*.members")->child, *b = a->next;
+    assert_string_equal(config_text_at(c, a, "gslb.pools.*.members.*.address", 0), "192.0.2.1");
+    assert_int_equal(config_int(c, a, "gslb.pools.*.members.*.weight"), 1);
+    assert_int_equal(config_int(c, b, "gslb.pools.*.members.*.weight"), 7);
+    assert_false(config_position(c, b, "gslb.pools.*.members.*.at", at));
+    const struct config_node *m = config_node(c, NULL, "gslb.maps")->child;
+    const struct config_node *rule = config_node(c, m, "gslb.maps.*.rules")->child;
+    assert_int_equal(config_count(c, rule, "gslb.maps.*.rules[].country"), 2);
+    assert_string_equal(config_text_at(c, rule, "gslb.maps.*.rules[].country", 1), "NO");
+    assert_string_equal(config_key_near(config_node(c, NULL, "gslb.maps"), "mm"), "m");
+    assert_null(config_key_near(config_node(c, NULL, "gslb.maps"), "world"));
+    config_free(c);
+    diag_fini(&d);
+}
+
 /* A default that its own row would refuse is a mistake in the table. */
 static void every_default_suits_its_row(void **state)
 {
@@ -142,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loads_and_complains),
         cmocka_unit_test(values_and_defaults),
+        cmocka_unit_test(values_below_names),
         cmocka_unit_test(every_default_suits_its_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

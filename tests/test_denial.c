@@ -179,7 +179,7 @@ static void bed_init(struct bed *b, unsigned which)
     diag_init(&d);
     struct zonefile_options o = {.origin = b->origin, .default_ttl = 300, .include_depth = 1};
     int err = zonefile_read(path, &o, on_record, b, &d);
-    err = err ? err : zone_load(&z, b->origin, path, &d);
+    err = err ? err : zone_load(&z, b->origin, path, NULL, 0, &d);
     diag_print(&d, stderr, 0);
     diag_fini(&d);
     assert_int_equal(err, 0);

@@ -39,7 +39,14 @@ static const struct {
     {"subnet of 21 bits", B("\0\x08\0\7\0\1\x15\0\xc0\0\x08"), 0},
     {"subnet, empty option", B("\0\x08\0\0"), BOTH},
     {"subnet, three octets", B("\0\x08\0\3\0\1\0"), BOTH},
-    {"subnet of family 0", B("\0\x08\0\4\0\0\0\0"), BOTH},
+    /* 7.1.2: without an address FAMILY SHOULD be the transport's; 7.2.1: an unknown one MUST be
+       FORMERR. 0 is reserved and names none. */
+    {"subnet of family 0, no bits", B("\0\x08\0\4\0\0\0\0"), BOTH},
+    {"subnet of family 0, with bits", B("\0\x08\0\5\0\0\x08\0\xc0"), BOTH},
+    {"subnet of family 256", B("\0\x08\0\4\1\0\0\0"), BOTH},
+    {"subnet of family 257", B("\0\x08\0\4\1\1\0\0"), BOTH},
+    {"subnet, scope of 129", B("\0\x08\0\4\0\2\0\x81"), BOTH},
+    {"subnet of no bits with a scope", B("\0\x08\0\4\0\1\0\x01"), QUERY_ONLY},
     {"subnet of family 3", B("\0\x08\0\7\0\3\x18\0\xc0\0\2"), BOTH},
     {"subnet, address too short", B("\0\x08\0\6\0\1\x18\0\xc0\0"), BOTH},
     {"subnet, address too long", B("\0\x08\0\x08\0\1\x18\0\xc0\0\2\0"), BOTH},

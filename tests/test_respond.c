@@ -229,7 +229,7 @@ static struct zonedb *make_db(void)
     for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
         struct zone *z;
         if (zone_load_mem(&z, (const uint8_t *)zones[i].origin, "t", zones[i].text, zones[i].len,
-                          &d)) {
+                          NULL, 0, &d)) {
             diag_print(&d, stderr, 0);
             fail();
         }
@@ -511,7 +511,7 @@ static void zone_checks(void **state)
         size_t len;
         diag_init(&d);
         int err = zone_load_mem(&z, (const uint8_t *)"\7example", "t", checks[i].text,
-                                strlen(checks[i].text), &d);
+                                strlen(checks[i].text), NULL, 0, &d);
         FILE *f = open_memstream(&said, &len);
         diag_print(&d, f, 0);
         fclose(f);
@@ -539,7 +539,8 @@ static void many_zones(void **state)
         int n = snprintf(text, sizeof text, "z%u.example.", i);
         dns_name_parse(origin, text, (size_t)n, NULL);
         assert_int_equal(
-            zone_load_mem(&z, origin, "t", "@ 1 SOA a. b. 1 1 1 1 1\n@ 1 NS a.\n", 34, &d), 0);
+            zone_load_mem(&z, origin, "t", "@ 1 SOA a. b. 1 1 1 1 1\n@ 1 NS a.\n", 34, NULL, 0, &d),
+            0);
         assert_int_equal(zonedb_add(db, origin, z, 3), 0);
         part_unref(zone_part(z));
     }

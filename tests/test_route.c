@@ -191,6 +191,7 @@ static void completed(void **state)
 #define WITH_OPT "\0\1\0\0\0\0\0\1"
 #define OWN      "\3own\4test\0"
 #define OPT(len) "\0\0\x29\x10\0\0\0\0\0" len
+#define SUBNET   "\0\x08\0\7\0\1\x18\0\xc0\0\2"
 
 /* Questions as octets, the answer's rcode (also the part in OPT) and what is in it, or is not. */
 static const struct {
@@ -220,6 +221,21 @@ static const struct {
      B("\0\0\x29\2\x58\1\0\0\0"), B("")},
     {"subnet with a scope", false, false,
      B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\x0b") "\0\x08\0\7\0\1\x18\x18\xc0\0\2"), 1, B(""), B("")},
+    {"subnet, given back (RFC 7871 7.2.1)", false, false,
+     B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\x0b") SUBNET), 0, B(SUBNET), B("")},
+    {"subnet of no bits", false, false,
+     B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\x08") "\0\x08\0\4\0\2\0\0"), 0, B("\0\x08\0\4\0\2\0\0"),
+     B("")},
+    {"subnet, no such name", false, false,
+     B(RD WITH_OPT "\2no" OWN "\0\1\0\1" OPT("\0\x0b") SUBNET), 3, B(SUBNET), B("")},
+    {"subnet not asked for", false, false, B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\4") "\0\3\0\0"), 0,
+     B(""), B("\0\x08\0\7")},
+    {"subnet and TC", false, false, B(RD WITH_OPT "\3big" OWN "\0\x10\0\1" OPT("\0\x0b") SUBNET), 0,
+     B(SUBNET), B("0000000000")},
+    {"subnet over TCP", true, false, B(RD WITH_OPT "\3big" OWN "\0\x10\0\1" OPT("\0\x0b") SUBNET),
+     0, B(SUBNET), B("")},
+    {"subnet, a zone that could not be loaded", false, false,
+     B(RD WITH_OPT "\4gone\4test\0\0\1\0\1" OPT("\0\x0b") SUBNET), 2, B(SUBNET), B("")},
     {"NSID", false, false, B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\4") "\0\3\0\0"), 0,
      B("\0\3\0\4edge"), B("")},
     {"NSID, none configured", false, true, B(RD WITH_OPT OWN "\0\6\0\1" OPT("\0\4") "\0\3\0\0"), 0,

@@ -72,7 +72,7 @@ static int build(struct live *l, const struct snapshot *before, struct snapshot 
     *zone_errors = 0;
     snprintf(path, sizeof path, "%s/conf.yaml", l->dir);
     int err = config_load(&c, path, &d);
-    err = err ? err : snapshot_build(s, c, before, &d, zone_errors);
+    err = err ? err : snapshot_build(s, c, before, NULL, &d, zone_errors);
     FILE *f = open_memstream(&text, &len);
     diag_print(&d, f, 0);
     fclose(f);

@@ -1,10 +1,12 @@
 /* authority/respond.h: a query into an authoritative answer, straight to the wire.
  * RFC 1034 4.3.2 over one zonedb: AA answers, referrals with glue, wildcards, CNAME/DNAME chains
  * across our own zones, NODATA and NXDOMAIN with SOA, DNSSEC records of signed zones when DO is
- * set. No heap, no lock. Threads: any number of readers. */
+ * set. Steered names are decided by authority/dynamic.h, and the scope of the answer with them
+ * (RFC 7871 7.2.1). No heap, no lock. Threads: any number of readers. */
 #ifndef WAYPOST_AUTHORITY_RESPOND_H
 #define WAYPOST_AUTHORITY_RESPOND_H
 
+#include "authority/dynamic.h"
 #include "authority/zonedb.h"
 #include "dns/msg_parse.h"
 #include "dns/msg_write.h"
@@ -22,11 +24,14 @@ struct authority_ask {
     const struct zonedb *db;
     const struct dns_query *query; /* opcode QUERY, one question, class IN (others: NOT_OURS) */
     unsigned listener;
-    const struct edns
-        *edns; /* what to put into the answer's OPT (size, DO copied, NSID, cookie), NULL: no OPT */
-    size_t limit;             /* octets the client takes (UDP size or 65535) */
-    bool minimal;             /* leave out authority and additional data that is not required */
-    bool recursion_available; /* sets RA */
+    const struct edns *edns;   /* what to put into the answer's OPT (size, DO copied, NSID, cookie,
+                                  the query's   subnet, which gets its scope), NULL: no OPT */
+    struct dynamic *dynamic;   /* this worker's, NULL: the zones' own records are all there is */
+    const struct addr *client; /* source of the packet, for dynamic */
+    size_t limit;              /* octets the client takes (UDP size or 65535) */
+    bool minimal;              /* leave out authority and additional data that is not required */
+    bool recursion_available;  /* sets RA */
+    bool completes;            /* what LEAVES will be completed by the resolver */
 };
 
 struct authority_out {
@@ -34,6 +39,7 @@ struct authority_out {
     uint16_t rcode;
     bool aa, tc;
     bool is_alias;    /* LEAVES: one alias at least was followed, to target */
+    uint8_t scope;    /* of all that was decided for this client; 0: the same for all */
     bool is_referral; /* LEAVES: what comes last is a referral; else the target is not ours */
     uint8_t target[DNS_NAME_MAX]; /* lower case, when is_alias */
 };

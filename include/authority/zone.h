@@ -6,6 +6,7 @@
 #ifndef WAYPOST_AUTHORITY_ZONE_H
 #define WAYPOST_AUTHORITY_ZONE_H
 
+#include "authority/dynamic.h"
 #include "base/diag.h"
 #include "base/snap.h"
 #include "dns/rrset.h"
@@ -14,16 +15,20 @@
 
 struct zone;
 
-/* Reads, builds and checks (authority/zonecheck.h). On success *z has one reference, for the
- * caller. Errors are in diags: ERR_SYNTAX (file), ERR_INVALID (checks), ERR_IO, ERR_ACCESS,
- * ERR_NOT_FOUND, ERR_NOMEM. Warnings do not refuse. */
-int zone_load(struct zone **z, const uint8_t *origin, const char *path, struct diag_list *diags);
+/* Reads, builds and checks (authority/zonecheck.h). dynamic: names steered in this zone, put into
+ * its tree; copied, NULL when there are none. On success *z has one reference, for the caller.
+ * Errors are in diags: ERR_SYNTAX (file), ERR_INVALID (checks), ERR_IO, ERR_ACCESS, ERR_NOT_FOUND,
+ * ERR_NOMEM. Warnings do not refuse. */
+int zone_load(struct zone **z, const uint8_t *origin, const char *path,
+              const struct dynamic_name *dynamic, unsigned dynamic_count, struct diag_list *diags);
 /* The same from text in memory. */
 int zone_load_mem(struct zone **z, const uint8_t *origin, const char *name, const char *text,
-                  size_t len, struct diag_list *diags);
+                  size_t len, const struct dynamic_name *dynamic, unsigned dynamic_count,
+                  struct diag_list *diags);
 struct part *zone_part(struct zone *z);
 uint32_t zone_serial(const struct zone *z);
-/* The same records with the same TTLs, as a reload without a change gives. */
+/* The same records with the same TTLs and the same steered names, as a reload without a change
+ * gives. */
 bool zone_same(const struct zone *a, const struct zone *b);
 /* Records, names and bytes held. */
 struct zone_size {

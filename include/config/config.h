@@ -19,15 +19,19 @@
 enum config_type {
     CONFIG_MAP,   /* keys below it are rows of their own */
     CONFIG_ITEMS, /* a sequence of maps: rows "path[].key" */
+    CONFIG_NAMED, /* a map whose keys are names of the operator's, of maps: rows "path.*.key" */
     CONFIG_TEXT,
     CONFIG_BOOL,     /* yes no true false on off */
     CONFIG_INT,      /* a bare number */
     CONFIG_DURATION, /* milliseconds; written 300ms, 6s, 5m, 1h, 1d */
     CONFIG_SIZE,     /* bytes; written 512B, 64K, 256M, 4G */
     CONFIG_PERCENT,  /* written 10% */
+    CONFIG_PERMILLE, /* written 50% or 12.5%: tenths of a percent */
     CONFIG_ADDRESS,  /* IPv4 or IPv6, with or without port */
     CONFIG_PREFIX,   /* CIDR */
     CONFIG_CHOICE,   /* one of `choices`, split by | */
+    CONFIG_POSITION, /* [latitude, longitude] in degrees */
+    CONFIG_WEIGHED,  /* a name, a list of names, or a map from names to whole numbers */
     CONFIG_UNBUILT,  /* planned, an error "not in this version" */
 };
 
@@ -37,9 +41,10 @@ struct config_option {
     bool many;           /* a sequence of them; one alone is taken as a sequence of one */
     bool required;       /* inside its map or item */
     const char *def;     /* default as written in a file, NULL: none */
-    int64_t min, max;    /* INT, DURATION (ms), SIZE (bytes); both 0: any */
+    int64_t min, max;    /* INT, DURATION (ms), SIZE (bytes), PERMILLE; both 0: any */
     const char *choices; /* CHOICE */
     const char *help;    /* one sentence */
+    const char *brief;   /* MAP, NAMED (of its values): the key that a value without keys is for */
 };
 /* Ends with a row whose path is NULL. */
 extern const struct config_option config_options[];
@@ -62,9 +67,10 @@ const struct config_node *config_item(const struct config *c, const char *path, 
 /* The item after this one, NULL after the last: for lists that may be long. */
 const struct config_node *config_next(const struct config_node *item);
 
-/* Values: `item` NULL and a full path, or an item and the full path with []: config_text(c, it,
- * "listen[].name"). Unwritten keys give their default; a text without default gives NULL, an
- * address without default family 0. */
+/* Values: `item` NULL and a full path, or an item and the full path with [] or *, whose last one
+ * the item stands for: config_text(c, it, "listen[].name"). Items of a NAMED map are the children
+ * of its node (config/tree.h). Unwritten keys give their default; a text without default gives
+ * NULL, an address without default family 0. */
 const struct config_node *config_node(const struct config *c, const struct config_node *item,
                                       const char *path);
 const char *config_text(const struct config *c, const struct config_node *item, const char *path);
@@ -72,6 +78,9 @@ bool config_bool(const struct config *c, const struct config_node *item, const c
 int64_t config_int(const struct config *c, const struct config_node *item, const char *path);
 struct addr config_addr(const struct config *c, const struct config_node *item, const char *path,
                         uint16_t port);
+/* Latitude and longitude; false when unwritten. */
+bool config_position(const struct config *c, const struct config_node *item, const char *path,
+                     float at[2]);
 /* Values of a `many` option, as text; 0 when unwritten and without default. */
 unsigned config_count(const struct config *c, const struct config_node *item, const char *path);
 const char *config_text_at(const struct config *c, const struct config_node *item, const char *path,
@@ -84,9 +93,14 @@ void config_complain(const struct config *c, const struct config_node *node, enu
                      const char *hint, struct diag_list *diags, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
 
+/* Where the node is written, for diag_add; its texts are the configuration's. */
+void config_place(const struct config *c, const struct config_node *node, struct diag_at *at);
+
 /* Value of a duration or size text; ERR_SYNTAX, ERR_RANGE. */
 int config_parse_duration(const char *text, int64_t *ms);
 int config_parse_size(const char *text, int64_t *bytes);
+/* The key of a map that is nearest to a word by edit distance, or NULL when none is near. */
+const char *config_key_near(const struct config_node *map, const char *word);
 
 /* The row of a path, or NULL. */
 const struct config_option *config_option_find(const char *path);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "daemon/snapshot.h"
 #include "dns/msg_write.h"
+#include "gslb/steer.h"
 #include "net/handler.h"
 #include "resolver/answers.h"
 #include "resolver/recorder.h"
@@ -44,6 +45,8 @@ struct route {
     _Atomic(struct snapshot *) *root;
     struct answers *answers;          /* shared */
     struct resolver_worker *resolver; /* this worker's */
+    struct dynamic *dynamic;          /* this worker's, NULL: no names are steered */
+    struct gslb_decider *decider;     /* behind `dynamic`, told the plan and the time; or NULL */
     struct recorder *recorder;        /* this worker's */
     struct stat_block *stats;
     const struct clock *clock;

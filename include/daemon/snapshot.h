@@ -9,6 +9,7 @@
 #include "base/diag.h"
 #include "base/snap.h"
 #include "config/config.h"
+#include "daemon/steering.h"
 #include "net/acl.h"
 
 #define SNAPSHOT_LISTENERS_MAX 64
@@ -28,6 +29,7 @@ struct snapshot {
     struct part part;
     struct config *config;
     struct zonedb *zones;
+    struct gslb_plan *plan; /* what is steered; NULL without gslb */
     struct snapshot_listener listeners[SNAPSHOT_LISTENERS_MAX];
     unsigned listener_count;
     char identity[64]; /* NSID and id.server; "" is none */
@@ -38,11 +40,13 @@ struct snapshot {
     uint64_t generation; /* 1, 2, ... */
 };
 
-/* Takes the configuration. before: the snapshot in force, whose zones are kept where a file cannot
- * be loaded; NULL at start, where such a zone is answered SERVFAIL. 0 with *s (also when single
- * zones failed: see zone_errors); ERR_INVALID when the configuration as a whole cannot serve,
- * everything said in diags; the configuration is freed then. */
+/* Takes the configuration. place: for what is steered; NULL when nobody will serve it. before: the
+ * snapshot in force, whose zones are kept where a file cannot be loaded; NULL at start, where such
+ * a zone is answered SERVFAIL. 0 with *s (also when single zones or databases failed: see
+ * zone_errors); ERR_INVALID when the configuration as a whole cannot serve, everything said in
+ * diags; the configuration is freed then. */
 int snapshot_build(struct snapshot **s, struct config *config, const struct snapshot *before,
-                   struct diag_list *diags, unsigned *zone_errors);
+                   const struct steering_place *place, struct diag_list *diags,
+                   unsigned *zone_errors);
 
 #endif

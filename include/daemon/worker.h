@@ -18,6 +18,7 @@ struct worker_shared {
     struct resolver *resolver; /* NULL when no listener resolves */
     struct answers *answers;
     const struct engine *engine;
+    struct gslb_table *table; /* what is known of members' health */
     const struct clock *clock;
     uint8_t cookie_secret[16];
     int64_t drain_ms;
@@ -26,9 +27,9 @@ struct worker_shared {
 enum worker_stats { WORKER_ROUTE, WORKER_NET, WORKER_RESOLVER, WORKER_STATS };
 
 struct worker;
-/* Binds every listener of the snapshot for this worker; ERR_IN_USE, ERR_ACCESS ... with *failed its
- * index. */
-int worker_new(struct worker **w, struct worker_shared *shared, unsigned *failed);
+/* index: 0, 1, ... Binds every listener of the snapshot for this worker; ERR_IN_USE, ERR_ACCESS ...
+ * with *failed its index. */
+int worker_new(struct worker **w, struct worker_shared *shared, unsigned index, unsigned *failed);
 int worker_start(struct worker *w);
 /* Stops listening, lets queries in flight finish within drain_ms, then the thread ends. Any thread.
  */
@@ -37,6 +38,8 @@ void worker_stop(struct worker *w);
 void worker_free(struct worker *w);
 const struct stat_block *worker_stats(const struct worker *w, enum worker_stats which);
 struct recorder *worker_recorder(struct worker *w);
+/* What it gave of steered names. */
+const struct gslb_tally *worker_tally(const struct worker *w);
 
 /* A question from the control loop, answered by a worker's own engine with its caches and server
  * state. Owner: the asker, until done. */

@@ -124,6 +124,7 @@ int geo_map_prove(const struct geo_map *m, const struct geo_map_config *c, struc
 
 struct geo_map_info {
     unsigned lists, leaves4, leaves6, merged; /* lists: not empty ones; merged: by narrowest */
+    unsigned fences;                          /* lists whose clients never leave them */
     size_t bytes;
 };
 struct geo_map_info geo_map_info(const struct geo_map *m);

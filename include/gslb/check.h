@@ -63,9 +63,14 @@ struct gslb_check {
     struct diag_at at;
 };
 
-/* Would the same packets be sent and judged alike (name, rules, every_ms and place apart)? */
+/* The port that is asked: its own, else the type's; 0 for those without ports. */
+uint16_t gslb_check_port(const struct gslb_check *c);
+
+/* Would the same packets be sent and judged alike (name, rules, every_ms and place apart)? Two
+ * PUSH checks never: each has its own verdicts. */
 bool gslb_check_same(const struct gslb_check *a, const struct gslb_check *b);
-/* Defaults: GET / 200-299, verify, every 10 s, timeout 2 s, jitter 100, rules_default. */
+/* Defaults: GET / 200-299, verify, every 10 s, timeout 2 s, jitter 100, rules_default; DNS: A,
+ * NOERROR. */
 void gslb_check_default(struct gslb_check *c);
 
 /* When the prober, not the members, is to be doubted. */

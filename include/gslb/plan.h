@@ -22,6 +22,8 @@ struct gslb_site {
     const char *name;
     bool has_position;
     float latitude, longitude;
+    /* gslb_plan_finish: */
+    uint64_t id; /* for drawing by weight: of the name, so that it stays over reloads */
 };
 
 /* Addresses -> ordered sites; or, for a pool that chooses the nearest, -> ordered members. */
@@ -79,15 +81,18 @@ struct gslb_pool {
     uint32_t slot;
     struct gslb_member *members; /* as gslb_pick takes them, [endpoint_count] */
     bool has[3];                 /* GSLB_HAS_*: some enabled member yields this */
-    uint32_t state_at;           /* offset of its policy's state in a worker's */
+    uint32_t state_at; /* offset of its policy's states in a worker's: for AAAA, for all else (one
+                          state for both would give each type every other turn) */
+    bool repeats;      /* an address occurs twice: answers leave the second out */
 };
 enum { GSLB_HAS_A, GSLB_HAS_AAAA, GSLB_HAS_CNAME };
 
 enum gslb_all_down {
-    GSLB_DOWN_LAST_HEALTHY, /* the last usable pool's members as they were then (for an hour), else
-                               all of the first pool */
-    GSLB_DOWN_ALL,          /* all members of the first pool */
-    GSLB_DOWN_FALLBACK,     /* the zone's own records */
+    /* The pool that was last usable for the name, for an hour and where this client may get it: all
+     * its members that were up then, at most `answers`; else as ALL. */
+    GSLB_DOWN_LAST_HEALTHY,
+    GSLB_DOWN_ALL,      /* all members of the first pool that was tried, at most `answers` */
+    GSLB_DOWN_FALLBACK, /* the zone's own records */
     GSLB_DOWN_NODATA,
     GSLB_DOWN_REFUSE
 };
@@ -101,9 +106,10 @@ enum gslb_outside { /* a client whose list of sites is empty */
 struct gslb_name {
     const uint8_t *owner;  /* wire, lower case; may be a wildcard */
     int map;               /* GSLB_NONE: `pools` are tried in order for everybody */
-    const uint16_t *pools; /* with a map: one per site at most, each with a site */
+    const uint32_t *pools; /* with a map: one per site at most, each with a site */
     unsigned pool_count;
-    bool skip_first; /* the first usable site of the client's list is left out, if 2 are there */
+    bool
+        skip_first; /* the first site of the client's list that has a pool is left out, if 2 have */
     bool family_fail_over; /* a site without the family asked counts as not usable */
     int fallback_pool;     /* after the list; GSLB_NONE */
     int fallback_name;     /* or all that this other name would try; GSLB_NONE */
@@ -117,10 +123,10 @@ struct gslb_name {
     struct diag_at at;
     /* gslb_plan_finish: */
     uint32_t slot;
-    uint64_t hash;      /* of the owner */
-    int16_t *site_pool; /* [sites of its map]: pool of the site, or GSLB_NONE; by map index of
-                           sites: maps use the plan's sites */
-    uint16_t *types;    /* that any branch yields (CNAME too), rising */
+    uint64_t hash; /* of the owner */
+    int32_t
+        *site_pool;  /* [sites of the plan]: pool of the site, or GSLB_NONE; NULL without a map */
+    uint16_t *types; /* that any branch yields (CNAME too), rising */
     unsigned type_count;
 };
 
@@ -145,6 +151,13 @@ struct gslb_plan {
     uint8_t *states;    /* [workers], each on lines of its own: the one mutable thing, each worker's
                            own */
     unsigned workers;
+    struct gslb_named_id *by_owner; /* names in canonical order (RFC 4034 6.1) */
+    unsigned by_owner_count;
+    struct gslb_named_id *by_pool; /* pools in order of their names */
+};
+struct gslb_named_id {
+    const void *name;
+    unsigned id;
 };
 
 /* An empty plan; NULL: out of memory. */

@@ -1,0 +1,80 @@
+/* daemon/steering_geo.c: the tables of a map, compiled or shared with the plan before. */
+#include "base/err.h"
+#include "geo/map.h"
+#include "steering_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void geo_free(struct part *p)
+{
+    struct steering_geo *g = (struct steering_geo *)(void *)p;
+    geo_map_free(g->geo);
+    if (g->db)
+        part_unref(&g->db->part);
+    if (g->asn)
+        part_unref(&g->asn->part);
+    free(g->rules);
+    free(g);
+}
+
+static struct steering_geo *geo_before(const struct steering *s, const struct steering_db *db,
+                                       const struct steering_db *asn, const char *rules, size_t len)
+{
+    for (unsigned i = 0; s->before && i < s->before->map_count; i++) {
+        struct steering_geo *g = (struct steering_geo *)(void *)s->before->maps[i].owner;
+        if (g && g->db == db && g->asn == asn && g->rules_len == len &&
+            !memcmp(g->rules, rules, len))
+            return g;
+    }
+    return NULL;
+}
+
+static struct steering_geo *geo_new(struct steering_db *db, struct steering_db *asn,
+                                    const char *rules, size_t len)
+{
+    struct steering_geo *g = calloc(1, sizeof *g);
+    if (!g)
+        return NULL;
+    part_init(&g->part, geo_free);
+    g->rules = malloc(len + 1);
+    if (!g->rules) {
+        part_unref(&g->part);
+        return NULL;
+    }
+    memcpy(g->rules, rules, len);
+    g->rules_len = len;
+    g->db = db;
+    g->asn = asn;
+    if (db)
+        part_ref(&db->part);
+    if (asn)
+        part_ref(&asn->part);
+    return g;
+}
+
+void steering_geo_take(struct steering *s, struct gslb_map *m, struct geo_map_config *config,
+                       struct steering_db *db, struct steering_db *asn, const char *rules,
+                       size_t rules_len)
+{
+    struct steering_geo *g = geo_before(s, db, asn, rules, rules_len);
+    if (g) {
+        part_ref(&g->part);
+    } else {
+        g = geo_new(db, asn, rules, rules_len);
+        if (!g) {
+            s->nomem = true;
+            return;
+        }
+        config->db = db ? db->db : NULL;
+        config->asn_db = asn ? asn->db : NULL;
+        int err = geo_map_compile(&g->geo, config, s->diags);
+        s->nomem = s->nomem || err == ERR_NOMEM;
+        if (err) {
+            part_unref(&g->part);
+            return;
+        }
+    }
+    m->geo = g->geo;
+    m->owner = &g->part;
+}

@@ -1,0 +1,722 @@
+#include "gslb/steer.h"
+#include "client_priv.h"
+
+#include "dns/name.h"
+#include "dns/type.h"
+
+#include "base/cursor.h"
+#include "base/hash.h"
+#include "base/list.h"
+
+#include <string.h>
+
+enum { LAST_HEALTHY_S = 3600, DRY_STATE = 1024 };
+
+/* One decision under way. */
+struct steering {
+    const struct gslb_ask *ask;
+    struct gslb_worker *w;
+    const struct gslb_plan *plan;
+    const struct gslb_name *name; /* that was asked */
+    struct gslb_answer *out;
+    struct client client; /* of the map, or of the name without one, that is tried */
+    unsigned scope, widest;
+    bool unsettled;
+    bool family_only;           /* a pool was left only because it lacks the family asked */
+    uint32_t until_s;           /* of the operator's words on the pools tried */
+    int first, last_healthy;    /* pools tried: the first; the one that was last usable */
+    uint32_t last_slot, last_s; /* GSLB_NO_SLOT: not read yet, or none */
+    bool last_read;
+};
+
+#define SAY(s, ...)                                                \
+    do {                                                           \
+        if ((s)->ask->log)                                         \
+            say((s)->ask->log, &(struct gslb_event){__VA_ARGS__}); \
+    } while (0)
+
+static void say(struct gslb_log *log, const struct gslb_event *e)
+{
+    if (log->count == GSLB_LOG_MAX)
+        log->lost++;
+    else
+        log->events[log->count++] = *e;
+}
+
+static void looked(struct steering *s, unsigned depth)
+{
+    if (s->client.from_subnet && depth > s->scope)
+        s->scope = depth;
+}
+
+/* ---- one pool ---- */
+
+enum family { ANY_FAMILY = -1, IPV4, IPV6 };
+
+static enum family family_of(uint16_t qtype)
+{
+    return qtype == DNS_TYPE_A ? IPV4 : qtype == DNS_TYPE_AAAA ? IPV6 : ANY_FAMILY;
+}
+
+static bool member_has(const struct gslb_endpoint *e, enum family f)
+{
+    switch (e->kind) {
+    case GSLB_ADDRESSES:
+        return f == ANY_FAMILY || e->address[f].family;
+    case GSLB_HOST:
+        return true;
+    case GSLB_CNAME:
+        break;
+    }
+    return true;
+}
+
+/* An address of the name it stands for is known. None is yet: they are found by no query. */
+static bool member_known(const struct gslb_endpoint *e)
+{
+    return e->kind != GSLB_HOST;
+}
+
+/* What the health table says of a pool's members, into w->views. */
+struct weighing {
+    uint64_t healthy, all; /* configured weight */
+    unsigned available, candidates;
+    bool unsettled;
+    uint32_t until_s;
+};
+
+static void weigh(struct steering *s, const struct gslb_pool *p, enum family f, struct weighing *g)
+{
+    *g = (struct weighing){.until_s = UINT32_MAX};
+    for (unsigned i = 0; i < p->endpoint_count; i++) {
+        const struct gslb_endpoint *e = &p->endpoints[i];
+        struct gslb_member_state *state = &s->w->views[i];
+        if (!e->enabled || !member_has(e, f)) {
+            *state = (struct gslb_member_state){0};
+            continue;
+        }
+        struct gslb_view v = gslb_table_get(s->w->table, e->slot);
+        *state = (struct gslb_member_state){.up = (v.up || p->ignore_health) && member_known(e),
+                                            .permille = p->ignore_health ? 1000 : v.permille,
+                                            .has_load = v.has_load,
+                                            .load = v.load,
+                                            .rtt_us = v.rtt_us,
+                                            .over = v.over};
+        g->candidates++;
+        g->all += e->weight;
+        if (state->up && state->permille && e->weight) {
+            g->healthy += e->weight;
+            g->available++;
+        }
+        if (p->ignore_health)
+            continue;
+        g->unsettled |= v.unsettled;
+        if (v.forced && v.until_s < g->until_s)
+            g->until_s = v.until_s;
+    }
+}
+
+/* The policy's own arithmetic: a share of exactly the threshold is enough. */
+static enum gslb_why verdict(const struct gslb_pool *p, const struct weighing *g)
+{
+    if (!g->candidates)
+        return GSLB_WHY_FAMILY;
+    if (!g->available)
+        return GSLB_WHY_DOWN;
+    return g->healthy * 1000 >= g->all * p->healthy_permille ? GSLB_WHY_OK : GSLB_WHY_ENOUGH;
+}
+
+static void try_remember(struct steering *s, int pool)
+{
+    if (s->first == GSLB_NONE)
+        s->first = pool;
+    if (!s->last_read) {
+        s->last_read = true;
+        s->last_slot = gslb_table_last(s->w->table, s->name->slot, &s->last_s);
+    }
+    if (s->last_slot == s->plan->pools[pool].slot)
+        s->last_healthy = pool;
+}
+
+/* Usable? Its members are in w->views then. */
+static bool try_pool(struct steering *s, const struct gslb_name *n, int pool)
+{
+    const struct gslb_pool *p = &s->plan->pools[pool];
+    struct weighing g;
+    weigh(s, p, n->family_fail_over ? family_of(s->ask->qtype) : ANY_FAMILY, &g);
+    enum gslb_why why = verdict(p, &g);
+    SAY(s, .step = GSLB_STEP_POOL, .why = why, .index = pool, .number = (int64_t)g.healthy * 1000,
+        .other = (int64_t)g.all * 1000);
+    s->unsettled |= g.unsettled;
+    if (g.until_s < s->until_s)
+        s->until_s = g.until_s;
+    if (why == GSLB_WHY_OK)
+        return true;
+    s->family_only |= why == GSLB_WHY_FAMILY;
+    try_remember(s, pool);
+    return false;
+}
+
+static bool list_has(const struct geo_list *l, int site)
+{
+    for (unsigned k = 0; k < l->count; k++)
+        if (l->sites[k] == site)
+            return true;
+    return false;
+}
+
+/* A pool and what it falls back on; inside a fence (else NULL) only at the fence's sites. */
+static int try_chain(struct steering *s, const struct gslb_name *n, int pool,
+                     const struct geo_list *fence)
+{
+    for (unsigned steps = 0; steps <= s->plan->pool_count; steps++) {
+        if (try_pool(s, n, pool))
+            return pool;
+        int next = s->plan->pools[pool].fallback;
+        if (next == GSLB_NONE)
+            break;
+        bool inside = !fence || list_has(fence, s->plan->pools[next].site);
+        SAY(s, .step = GSLB_STEP_FALLBACK, .why = inside ? GSLB_WHY_OK : GSLB_WHY_FENCE,
+            .index = next);
+        if (!inside)
+            break;
+        pool = next;
+    }
+    return GSLB_NONE;
+}
+
+/* ---- one name ---- */
+
+/* What a list of sites came to: a pool, or one of these. */
+enum { TRY_ON = GSLB_NONE, TRY_STOP = -2 };
+
+static int pool_at(const struct steering *s, const struct gslb_name *n, unsigned site)
+{
+    return site < s->plan->site_count ? n->site_pool[site] : GSLB_NONE;
+}
+
+static uint64_t key_of(uint64_t network, uint64_t name)
+{
+    return hash_mix(hash_mix(network) + name);
+}
+
+/* The place in the list of the site drawn among the weighted ones that are usable, or none: then
+ * they are tried as they stand. What is not usable would change the draw when it comes back. */
+static int draw_site(struct steering *s, const struct gslb_name *n, const struct geo_list *l)
+{
+    uint64_t ids[GEO_SITES_MAX];
+    bool usable[GEO_SITES_MAX];
+    unsigned with_pool = 0, count = l->weighted < GEO_SITES_MAX ? l->weighted : GEO_SITES_MAX;
+    enum family f = n->family_fail_over ? family_of(s->ask->qtype) : ANY_FAMILY;
+    for (unsigned k = 0; k < count; k++)
+        with_pool += pool_at(s, n, l->sites[k]) != GSLB_NONE;
+    if (with_pool < 2)
+        return GSLB_NONE;
+    for (unsigned k = 0; k < count; k++) {
+        int pool = pool_at(s, n, l->sites[k]);
+        struct weighing g;
+        usable[k] = false;
+        ids[k] = l->sites[k] < s->plan->site_count ? s->plan->sites[l->sites[k]].id : 0;
+        if (pool == GSLB_NONE)
+            continue;
+        weigh(s, &s->plan->pools[pool], f, &g);
+        usable[k] = verdict(&s->plan->pools[pool], &g) == GSLB_WHY_OK;
+        s->unsettled |= !usable[k] && g.unsettled;
+        if (!usable[k] && g.until_s < s->until_s)
+            s->until_s = g.until_s;
+    }
+    const struct gslb_map *m = &s->plan->maps[n->map];
+    unsigned depth;
+    uint64_t network = client_network(&s->client, m->network4, m->network6, &depth);
+    looked(s, depth);
+    unsigned drawn =
+        gslb_rendezvous(ids, l->weights, usable, count, key_of(network, s->name->hash));
+    if (drawn == count)
+        return GSLB_NONE;
+    SAY(s, .step = GSLB_STEP_DRAWN, .index = l->sites[drawn], .depth = depth);
+    return (int)drawn;
+}
+
+/* Of two or more sites with a pool the first is left out. */
+static bool skips_first(const struct steering *s, const struct gslb_name *n,
+                        const struct geo_list *l)
+{
+    unsigned with_pool = 0;
+    for (unsigned k = 0; n->skip_first && k < l->count && with_pool < 2; k++)
+        with_pool += pool_at(s, n, l->sites[k]) != GSLB_NONE;
+    return with_pool == 2;
+}
+
+static int try_sites(struct steering *s, const struct gslb_name *n, const struct geo_list *l)
+{
+    int drawn = l->weighted ? draw_site(s, n, l) : GSLB_NONE;
+    bool skip = skips_first(s, n, l);
+    /* The drawn one first, then all in order without it. */
+    for (unsigned k = drawn == GSLB_NONE; k <= l->count; k++) {
+        if (k && (int)k - 1 == drawn)
+            continue;
+        unsigned site = l->sites[k ? k - 1 : (unsigned)drawn];
+        int pool = pool_at(s, n, site);
+        if (pool == GSLB_NONE || skip) {
+            SAY(s, .step = GSLB_STEP_SKIPPED, .index = (int)site,
+                .why = pool == GSLB_NONE ? GSLB_WHY_NO_POOL : GSLB_WHY_SKIP_FIRST);
+            skip &= pool == GSLB_NONE;
+            continue;
+        }
+        int found = try_chain(s, n, pool, l->fence ? l : NULL);
+        if (found != GSLB_NONE)
+            return found;
+    }
+    return TRY_ON;
+}
+
+static void client_choose(struct steering *s, bool ignore_subnet)
+{
+    s->client = client_of(s->ask->client, ignore_subnet);
+    SAY(s, .step = GSLB_STEP_CLIENT, .index = GSLB_NONE, .number = s->client.from_subnet,
+        .a = s->client.address);
+}
+
+static const struct geo_list *map_list(struct steering *s, int map)
+{
+    const struct gslb_map *m = &s->plan->maps[map];
+    unsigned depth;
+    const struct geo_list *l = geo_map_find(m->geo, &s->client.address, &depth);
+    depth += s->client.mapped;
+    looked(s, depth);
+    if (s->client.from_subnet) {
+        unsigned widest = s->ask->client->subnet.family == 1 ? m->widest4 : m->widest6;
+        s->widest = widest > s->widest ? widest : s->widest;
+    }
+    SAY(s, .step = GSLB_STEP_MAP, .index = map, .number = geo_map_rule(m->geo, &s->client.address),
+        .depth = depth);
+    SAY(s, .step = GSLB_STEP_SITES, .index = map, .list = l);
+    return l;
+}
+
+/* A client whose list is empty. The asked name's word counts; another name's only as to what of it
+ * such a client may get. */
+static int try_outside(struct steering *s, const struct gslb_name *n)
+{
+    switch (n->outside) {
+    case GSLB_OUTSIDE_POOL:
+        if (n->outside_pool != GSLB_NONE) {
+            int found = try_chain(s, n, n->outside_pool, NULL);
+            return found == GSLB_NONE ? TRY_STOP : found;
+        }
+        break;
+    case GSLB_OUTSIDE_FALLBACK:
+        return TRY_ON;
+    case GSLB_OUTSIDE_REFUSE:
+        s->out->outcome = n == s->name ? GSLB_REFUSED : s->out->outcome;
+        break;
+    case GSLB_OUTSIDE_NODATA:
+        s->out->outcome = n == s->name ? GSLB_NODATA : s->out->outcome;
+        break;
+    }
+    return TRY_STOP;
+}
+
+static int try_map(struct steering *s, const struct gslb_name *n)
+{
+    client_choose(s, s->plan->maps[n->map].ignore_subnet);
+    const struct geo_list *l = map_list(s, n->map);
+    if (!l->count)
+        return try_outside(s, n);
+    int found = try_sites(s, n, l);
+    if (found != TRY_ON || !l->fence)
+        return found;
+    if (n->fallback_pool != GSLB_NONE || n->fallback_name != GSLB_NONE)
+        SAY(s, .step = GSLB_STEP_FALLBACK, .why = GSLB_WHY_FENCE, .index = GSLB_NONE);
+    return TRY_STOP;
+}
+
+static int try_pools(struct steering *s, const struct gslb_name *n)
+{
+    client_choose(s, false);
+    for (unsigned k = 0; k < n->pool_count; k++) {
+        int found = try_chain(s, n, (int)n->pools[k], NULL);
+        if (found != GSLB_NONE)
+            return found;
+    }
+    return TRY_ON;
+}
+
+/* The pool that answers, or GSLB_NONE. */
+static int find_pool(struct steering *s)
+{
+    const struct gslb_name *n = s->name;
+    for (unsigned steps = 0; steps < s->plan->name_count; steps++) {
+        int found = n->map != GSLB_NONE ? try_map(s, n) : try_pools(s, n);
+        if (found == TRY_ON && n->fallback_pool != GSLB_NONE) {
+            SAY(s, .step = GSLB_STEP_FALLBACK, .index = n->fallback_pool);
+            found = try_chain(s, n, n->fallback_pool, NULL);
+        }
+        if (found != TRY_ON)
+            return found == TRY_STOP ? GSLB_NONE : found;
+        if (n->fallback_name == GSLB_NONE)
+            break;
+        SAY(s, .step = GSLB_STEP_FALLBACK, .index = n->fallback_name, .number = 1);
+        n = &s->plan->names[n->fallback_name];
+    }
+    return GSLB_NONE;
+}
+
+/* ---- members ---- */
+
+static bool policy_draws(const struct gslb_pool *p)
+{
+    switch (p->policy) {
+    case GSLB_FAILOVER:
+    case GSLB_ROUND_ROBIN:
+    case GSLB_WEIGHTED_ROUND_ROBIN:
+    case GSLB_HASH:
+    case GSLB_CONSISTENT:
+    case GSLB_STICKY:
+    case GSLB_ALL:
+        return p->shuffle;
+    default:
+        return true;
+    }
+}
+
+static struct gslb_policy_state *state_of(const struct steering *s, const struct gslb_pool *p,
+                                          enum family f)
+{
+    if (!s->plan->states || s->w->index >= s->plan->workers ||
+        (p->policy != GSLB_ROUND_ROBIN && p->policy != GSLB_WEIGHTED_ROUND_ROBIN))
+        return NULL;
+    size_t at = s->plan->state_bytes * s->w->index + p->state_at +
+                (f == IPV6 ? 0 : gslb_policy_state_size(p->endpoint_count));
+    return (struct gslb_policy_state *)(void *)(s->plan->states + at);
+}
+
+/* In the order of the map over the members; those that its limit cut off come last. */
+static unsigned pick_near(struct steering *s, const struct gslb_pool *p, unsigned want)
+{
+    const struct gslb_map *m = &s->plan->maps[p->near];
+    struct client kept = s->client;
+    if (m->ignore_subnet)
+        s->client = client_of(s->ask->client, true);
+    const struct geo_list *l = map_list(s, p->near);
+    s->client = kept;
+    unsigned n = 0;
+    for (unsigned k = 0; k < l->count + p->endpoint_count && n < want; k++) {
+        unsigned i = k < l->count ? l->sites[k] : k - l->count;
+        if (i >= p->endpoint_count || !s->w->views[i].up || !s->w->views[i].permille ||
+            !p->members[i].weight)
+            continue;
+        s->w->views[i].up = false;
+        s->w->picks[n++] = (uint16_t)i;
+    }
+    /* Now exactly those are up. */
+    for (unsigned i = 0; i < p->endpoint_count; i++)
+        s->w->views[i].up = false;
+    for (unsigned k = 0; k < n; k++)
+        s->w->views[s->w->picks[k]].up = true;
+    return n;
+}
+
+/* The choice among the members that are up in w->views. The log gets its odds. */
+static unsigned pick(struct steering *s, int pool, enum family f, bool all)
+{
+    const struct gslb_pool *p = &s->plan->pools[pool];
+    _Alignas(uint64_t) uint8_t copy[DRY_STATE];
+    struct gslb_pick q = {.policy = all ? GSLB_ALL : p->policy,
+                          .members = p->members,
+                          .states = s->w->views,
+                          .count = p->endpoint_count,
+                          .want = p->answers,
+                          .shuffle = p->shuffle,
+                          .name = s->name->hash,
+                          .now_s = s->ask->wall_s,
+                          .epoch_s = p->epoch_s,
+                          .band_us = p->band_us};
+    unsigned n = 0, depth = 0;
+    if (policy_draws(p))
+        q.random = s->w->rng ? rng_u64(s->w->rng) : s->w->random;
+    bool near = p->near != GSLB_NONE && !all;
+    if (near) {
+        n = pick_near(s, p, p->answers ? p->answers : 1);
+        q.policy = GSLB_ALL;
+    } else if (gslb_policy_uses_client(q.policy) && p->endpoint_count > 1) {
+        q.client = client_network(&s->client, p->network4, p->network6, &depth);
+        looked(s, depth);
+    }
+    if (!all && (q.state = state_of(s, p, f)) && s->ask->dry) {
+        size_t size = gslb_policy_state_size(p->endpoint_count);
+        q.state = size <= sizeof copy ? memcpy(copy, q.state, size) : NULL;
+    }
+    if (s->ask->log) {
+        gslb_odds(&q, s->ask->log->odds);
+        s->ask->log->has_odds = true;
+    }
+    if (!near || p->shuffle)
+        (void)gslb_pick(&q, s->w->picks, &n);
+    SAY(s, .step = GSLB_STEP_PICK, .index = pool, .number = n, .depth = depth);
+    return n;
+}
+
+/* ---- records ---- */
+
+static void put_set(struct steering *s, uint16_t type, unsigned count, size_t size)
+{
+    s->out->outcome = GSLB_SET;
+    s->out->set = (struct dns_rrset){.rdata = s->w->rdata,
+                                     .size = (uint32_t)size,
+                                     .type = type,
+                                     .cls = DNS_CLASS_IN,
+                                     .count = (uint16_t)count};
+}
+
+static bool already(const uint8_t *from, const uint8_t *to, size_t step, const uint8_t *record)
+{
+    for (; from < to; from += step)
+        if (!memcmp(from, record, step))
+            return true;
+    return false;
+}
+
+/* The members picked, as one set; a CNAME that comes first stands alone, later ones are left out.
+ */
+static void put_members(struct steering *s, const struct gslb_pool *p, unsigned n, enum family f)
+{
+    uint8_t *at = s->w->rdata;
+    const struct gslb_endpoint *first = &p->endpoints[s->w->picks[0]];
+    s->out->members = s->w->picks;
+    if (first->kind == GSLB_CNAME) {
+        size_t len = dns_name_len(first->host);
+        put_u16(at, (uint16_t)len);
+        memcpy(at + 2, first->host, len);
+        s->out->count = 1;
+        put_set(s, DNS_TYPE_CNAME, 1, len + 2);
+        return;
+    }
+    size_t len = f == IPV4 ? 4 : 16;
+    unsigned given = 0, records = 0;
+    for (unsigned k = 0; k < n; k++) {
+        const struct gslb_endpoint *e = &p->endpoints[s->w->picks[k]];
+        if (e->kind != GSLB_ADDRESSES)
+            continue;
+        s->w->picks[given++] = s->w->picks[k];
+        put_u16(at, (uint16_t)len);
+        memcpy(at + 2, e->address[f].ip + 16 - len, len);
+        if (p->repeats && already(s->w->rdata, at, len + 2, at))
+            continue;
+        at += len + 2;
+        records++;
+    }
+    s->out->count = given;
+    put_set(s, f == IPV4 ? DNS_TYPE_A : DNS_TYPE_AAAA, records, (size_t)(at - s->w->rdata));
+}
+
+/* Leaves up only what can answer: the family (or CNAME). Returns how many enabled ones could. */
+static unsigned restrict_to(struct steering *s, const struct gslb_pool *p, enum family f)
+{
+    unsigned able = 0;
+    for (unsigned i = 0; i < p->endpoint_count; i++) {
+        const struct gslb_endpoint *e = &p->endpoints[i];
+        bool can = e->enabled && (f == ANY_FAMILY ? e->kind == GSLB_CNAME : member_has(e, f));
+        s->w->views[i].up &= can;
+        able += can;
+    }
+    return able;
+}
+
+static bool answer_members(struct steering *s, int pool, enum family f, bool all)
+{
+    const struct gslb_pool *p = &s->plan->pools[pool];
+    if (!restrict_to(s, p, f))
+        return false;
+    unsigned n = pick(s, pool, f, all);
+    if (n)
+        put_members(s, p, n, f);
+    return n > 0;
+}
+
+static bool answer_records(struct steering *s, const struct gslb_pool *p, uint16_t qtype)
+{
+    for (unsigned k = 0; k < p->record_count; k++) {
+        if (p->records[k].type != qtype && qtype != DNS_TYPE_ANY)
+            continue;
+        s->out->outcome = GSLB_SET;
+        s->out->set = p->records[k];
+        s->out->set.owner = NULL;
+        return true;
+    }
+    return false;
+}
+
+/* ANY: the first type that the pool yields (RFC 8482). Looking for one leaves fewer members up, so
+ * which types there are is asked of the pool, not tried. */
+static uint16_t type_for_any(const struct gslb_pool *p)
+{
+    return p->has[GSLB_HAS_A]       ? DNS_TYPE_A
+           : p->has[GSLB_HAS_AAAA]  ? DNS_TYPE_AAAA
+           : p->has[GSLB_HAS_CNAME] ? DNS_TYPE_CNAME
+                                    : DNS_TYPE_ANY;
+}
+
+/* all: every member that is up in w->views, whatever the policy. */
+static void answer_pool(struct steering *s, int pool, bool all)
+{
+    const struct gslb_pool *p = &s->plan->pools[pool];
+    uint16_t type = s->ask->qtype == DNS_TYPE_ANY ? type_for_any(p) : s->ask->qtype;
+    enum family f = family_of(type);
+    s->out->pool = pool;
+    s->out->site = p->site;
+    s->out->outcome = GSLB_NODATA;
+    if (f == ANY_FAMILY && answer_records(s, p, type))
+        return;
+    if (f != ANY_FAMILY || p->has[GSLB_HAS_CNAME])
+        answer_members(s, pool, f, all);
+}
+
+/* ---- nothing is usable ---- */
+
+static bool views_then(struct steering *s, const struct gslb_pool *p, bool as_last_healthy)
+{
+    bool some = false;
+    for (unsigned i = 0; i < p->endpoint_count; i++) {
+        const struct gslb_endpoint *e = &p->endpoints[i];
+        bool up = e->enabled && member_known(e) && e->weight;
+        if (up && as_last_healthy)
+            up = gslb_table_get(s->w->table, e->slot).was_up;
+        s->w->views[i] = (struct gslb_member_state){.up = up, .permille = up ? 1000 : 0};
+        some |= up;
+    }
+    return some;
+}
+
+static void all_down_give(struct steering *s, bool last_healthy)
+{
+    const struct gslb_plan *plan = s->plan;
+    int pool = s->last_healthy;
+    if (last_healthy && pool != GSLB_NONE && s->ask->mono_s - s->last_s <= LAST_HEALTHY_S &&
+        views_then(s, &plan->pools[pool], true)) {
+        SAY(s, .step = GSLB_STEP_ALL_DOWN, .index = pool, .number = GSLB_DOWN_LAST_HEALTHY);
+        answer_pool(s, pool, true);
+        return;
+    }
+    pool = s->first;
+    SAY(s, .step = GSLB_STEP_ALL_DOWN, .index = pool, .number = GSLB_DOWN_ALL);
+    if (pool == GSLB_NONE) {
+        s->out->outcome = GSLB_NODATA;
+    } else if (views_then(s, &plan->pools[pool], false)) {
+        answer_pool(s, pool, true);
+    } else {
+        s->out->outcome = GSLB_STATIC; /* names of which no address is known */
+    }
+}
+
+static void all_down(struct steering *s)
+{
+    enum gslb_all_down what = s->name->all_down;
+    s->out->all_down = true;
+    if (what == GSLB_DOWN_LAST_HEALTHY || what == GSLB_DOWN_ALL) {
+        all_down_give(s, what == GSLB_DOWN_LAST_HEALTHY);
+        return;
+    }
+    SAY(s, .step = GSLB_STEP_ALL_DOWN, .index = GSLB_NONE, .number = what);
+    s->out->outcome = what == GSLB_DOWN_FALLBACK ? GSLB_STATIC
+                      : what == GSLB_DOWN_REFUSE ? GSLB_REFUSED
+                                                 : GSLB_NODATA;
+}
+
+/* ---- the answer ---- */
+
+static void set_ttl(struct steering *s)
+{
+    const struct gslb_name *n = s->name;
+    bool shorter = s->unsettled || s->out->all_down;
+    enum gslb_why why = shorter ? GSLB_WHY_UNSETTLED : GSLB_WHY_NORMAL;
+    uint32_t ttl = shorter ? n->ttl_degraded : n->ttl, before = ttl;
+    if (n->ttl_max && ttl > n->ttl_max)
+        ttl = n->ttl_max;
+    if (n->ttl_min && ttl < n->ttl_min)
+        ttl = n->ttl_min;
+    if (ttl != before)
+        why = GSLB_WHY_CLAMPED;
+    if (s->until_s != UINT32_MAX && s->until_s < s->ask->mono_s + ttl) {
+        int64_t left = s->until_s - s->ask->mono_s;
+        ttl = left > 0 ? (uint32_t)left : 0;
+        why = GSLB_WHY_FORCED;
+    }
+    SAY(s, .step = GSLB_STEP_TTL, .index = GSLB_NONE, .number = ttl, .why = why);
+    s->out->ttl = s->out->set.ttl = ttl;
+}
+
+static void set_scope(struct steering *s)
+{
+    unsigned most = s->ask->client->subnet.family == 1 ? 32 : 128;
+    unsigned scope = s->scope && s->scope < s->widest ? s->widest : s->scope;
+    s->out->scope = (uint8_t)(scope < most ? scope : most);
+}
+
+static void count(const struct steering *s)
+{
+    struct gslb_tally *y = s->w->tally;
+    if (!y || s->ask->dry)
+        return;
+    const struct gslb_pool *p = &s->plan->pools[s->out->pool == GSLB_NONE ? 0 : s->out->pool];
+    for (unsigned k = 0; k < s->out->count; k++)
+        gslb_tally_note(y, p->endpoints[s->out->members[k]].slot, (uint32_t)s->ask->mono_s,
+                        s->out->ttl);
+    const struct client *c = &s->client;
+    if (c->address.family)
+        gslb_tally_saw(y, c->address.ip, c->address.family, c->from_subnet);
+}
+
+static bool yields(const struct gslb_name *n, uint16_t type)
+{
+    for (unsigned k = 0; k < n->type_count; k++)
+        if (n->types[k] == type || n->types[k] == DNS_TYPE_CNAME)
+            return true;
+    return type == DNS_TYPE_ANY;
+}
+
+static void decide(struct steering *s)
+{
+    s->out->outcome = GSLB_FAILED;
+    int pool = find_pool(s);
+    if (pool != GSLB_NONE)
+        answer_pool(s, pool, false);
+    else if (s->out->outcome != GSLB_FAILED)
+        return; /* outside */
+    else if (s->family_only)
+        s->out->outcome = GSLB_NODATA; /* a pool is there, without this family: nothing is down */
+    else
+        all_down(s);
+    /* A branch without a CNAME, and no branch yields this type. */
+    bool steered = s->ask->qtype == DNS_TYPE_ANY;
+    for (unsigned k = 0; k < s->name->type_count; k++)
+        steered |= s->name->types[k] == s->ask->qtype;
+    if (s->out->outcome == GSLB_NODATA && !steered)
+        s->out->outcome = GSLB_STATIC;
+}
+
+void gslb_steer(const struct gslb_ask *ask, struct gslb_worker *w, struct gslb_answer *out)
+{
+    const struct gslb_name *n = &ask->plan->names[ask->name];
+    *out = (struct gslb_answer){.outcome = GSLB_STATIC, .pool = GSLB_NONE, .site = GSLB_NONE};
+    if (ask->log)
+        ask->log->count = ask->log->lost = ask->log->has_odds = 0;
+    /* An alias is followed by nobody yet: what the zone has of it is the answer. */
+    if (n->alias || !yields(n, ask->qtype))
+        return;
+    struct steering s = {.ask = ask,
+                         .w = w,
+                         .plan = ask->plan,
+                         .name = n,
+                         .out = out,
+                         .until_s = UINT32_MAX,
+                         .first = GSLB_NONE,
+                         .last_healthy = GSLB_NONE,
+                         .last_slot = GSLB_NO_SLOT};
+    decide(&s);
+    set_ttl(&s);
+    set_scope(&s);
+    count(&s);
+    SAY(&s, .step = GSLB_STEP_ANSWER, .index = out->pool, .number = out->outcome,
+        .depth = out->scope);
+}
