@@ -1,5 +1,6 @@
 /* daemon/steering_db.c: databases of places, each file once, by what file it is. */
 #include "base/err.h"
+#include "geo/write.h"
 #include "steering_priv.h"
 
 #include <stdlib.h>
@@ -89,7 +90,7 @@ static struct steering_db *db_read(struct steering *s, const char *path)
         return before;
     }
     diag_init(&said);
-    int err = geo_db_load(&db->db, path, NULL, &said);
+    int err = geo_file_load(&db->db, path, NULL, &said);
     if (err && !said.errors)
         diag_add(&said, DIAG_ERROR, &(struct diag_at){.file = path}, "%s", err_text(err));
     db = db_settle(s, db, before, &said);

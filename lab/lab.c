@@ -5,12 +5,10 @@
 #include "base/runtime.h"
 #include "config/config.h"
 #include "daemon/server.h"
-#include "dns/rdata.h"
-#include "lab/client.h"
-#include "lab/exhibits.h"
 #include "lab/line.h"
 #include "lab/misfits.h"
 #include "lab/origins.h"
+#include "tour_priv.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -131,100 +129,7 @@ static struct line *listen_for_words(struct origins *o)
     return l;
 }
 
-/* ---- the tour ---- */
-
-struct tour {
-    struct server *server;
-    struct origins *origins;
-    struct addr resolver;
-    uint16_t upstream_port;
-    bool stay;
-    unsigned failed;
-    _Atomic bool over;
-};
-
-static const char *last_answer(const struct dns_msg *m, struct arena *a)
-{
-    const struct dns_rr *last = NULL;
-    for (unsigned i = 0; i < m->rr_count; i++)
-        if (m->rrs[i].section == DNS_SECTION_ANSWER)
-            last = &m->rrs[i];
-    if (!last)
-        return NULL;
-    size_t cap = 4u * last->rdlen + 64;
-    char *text = arena_alloc(a, cap);
-    return text && dns_rdata_print(last->type, last->rdata, last->rdlen, text, cap) >= 0 ? text
-                                                                                         : NULL;
-}
-
-/* NULL, or what is not as the exhibit says. */
-static const char *check_reply(const struct exhibit *e, const struct dns_msg *m, const char *answer,
-                               struct arena *a)
-{
-    char rcode[16];
-    dns_rcode_print(m->rcode, rcode);
-    if (strcmp(rcode, e->rcode) != 0)
-        return arena_printf(a, "expected %s, got %s", e->rcode, rcode);
-    if (!e->answer != !answer || (answer && strcmp(answer, e->answer) != 0))
-        return arena_printf(a, "expected %s, got %s", e->answer ? e->answer : "no answer",
-                            answer ? answer : "none");
-    bool found = !e->ede_text;
-    for (unsigned i = 0; i < m->edns.ede_count && !found; i++)
-        found =
-            m->edns.ede[i].code == e->ede_code && m->edns.ede[i].text_len &&
-            memmem(m->edns.ede[i].text, m->edns.ede[i].text_len, e->ede_text, strlen(e->ede_text));
-    return found ? NULL : arena_printf(a, "no extended error %d \"%s\"", e->ede_code, e->ede_text);
-}
-
-static void show_exhibit(struct tour *t, unsigned n, const struct exhibit *e, const char *note)
-{
-    struct arena a;
-    struct lab_reply reply;
-    const char *answer = NULL, *wrong;
-    arena_init(&a, 16384, 0);
-    struct addr at = t->resolver;
-    if (e->at)
-        addr_parse(&at, e->at, t->upstream_port);
-    int err = lab_ask(&at, e->name, e->type, !e->at, &a, &reply);
-    if (err) {
-        wrong = err_text(err);
-        reply.took_us = 0;
-        reply.tcp = false;
-    } else {
-        answer = last_answer(&reply.msg, &a);
-        wrong = check_reply(e, &reply.msg, answer, &a);
-    }
-    printf("%3u  %-19s %-20s %-4s  %-9s %-18s %8.1f ms%s%s%s%s\n", n, note ? note : e->title,
-           e->name, e->type, e->rcode,
-           wrong    ? ""
-           : answer ? answer
-                    : "-",
-           (double)reply.took_us / 1000, !err && reply.tcp ? "  tcp" : "",
-           wrong ? "   WRONG: " : "", wrong ? wrong : "", "");
-    t->failed += wrong != NULL;
-    arena_fini(&a);
-}
-
-static void tour_thread(void *arg)
-{
-    struct tour *t = arg;
-    printf("\ntour (%u steps)\n", lab_exhibit_count + 1);
-    for (unsigned i = 0; i < lab_exhibit_count; i++)
-        show_exhibit(t, i + 1, &lab_exhibits[i], NULL);
-    show_exhibit(t, lab_exhibit_count + 1, &lab_exhibits[0], "ask again: cached");
-    if (t->failed)
-        printf("\n%u of %u claims failed\n", t->failed, lab_exhibit_count + 1);
-    else
-        printf("\nall %u claims hold\n", lab_exhibit_count + 1);
-    if (t->stay)
-        printf("\nTry:\n  waypost trace www.shop.test       every hop\n  waypost lab list          "
-               "        all exhibits\n"
-               "  dig -p 5300 @127.0.0.1 www.shop.test\nCtrl-C stops and removes everything.\n");
-    fflush(stdout);
-    atomic_store(&t->over, true);
-    if (!t->stay)
-        server_stop(t->server);
-}
+/* ---- start ---- */
 
 /* The resolver's listener, and the port of all others. */
 static void find_addresses(struct tour *t, const struct config *c)
