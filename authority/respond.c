@@ -184,7 +184,8 @@ enum outcome {
     OUTCOME_FOLLOW,
     OUTCOME_REFERRAL,
     OUTCOME_BROKEN, /* aliases that were not followed to their end */
-    OUTCOME_ERROR   /* an rcode, and no records */
+    OUTCOME_ERROR,  /* an rcode, and no records */
+    OUTCOME_STATIC  /* not steered: go on with the zone's own records */
 };
 
 static enum outcome answer_referral(struct respond *r, const struct zone_node *cut)
@@ -311,9 +312,9 @@ static enum outcome answer_chosen(struct respond *r, const struct dynamic_answer
     return OUTCOME_DONE;
 }
 
-/* As answer_node, for what is decided now. False: the zone's own records are the answer. */
-static bool answer_steered(struct respond *r, const struct zone_node *n, const uint8_t *owner,
-                           const struct zone_node *encloser, enum outcome *outcome)
+/* As answer_node, for what is decided now; STATIC: the zone's own records are the answer. */
+static enum outcome answer_steered(struct respond *r, const struct zone_node *n,
+                                   const uint8_t *owner, const struct zone_node *encloser)
 {
     const struct dns_query *q = r->ask->query;
     struct dynamic_ask ask = {.id = n->dynamic - 1,
@@ -328,23 +329,22 @@ static bool answer_steered(struct respond *r, const struct zone_node *n, const u
     r->why = chosen.why;
     r->why_code = DNS_EDE_OTHER;
     switch (chosen.verdict) {
-    case DYNAMIC_STATIC:
-        return false;
     case DYNAMIC_SET:
-        *outcome = answer_chosen(r, &chosen, owner);
-        return true;
+        return answer_chosen(r, &chosen, owner);
     case DYNAMIC_NODATA:
         answer_negative(r, DNS_RCODE_NOERROR, chosen.ttl);
         note_denial(r, encloser ? DENIAL_WILDCARD_TYPE : DENIAL_TYPE, n, encloser);
-        *outcome = OUTCOME_DONE;
-        return true;
+        return OUTCOME_DONE;
     case DYNAMIC_REFUSED:
+        r->out->rcode = DNS_RCODE_REFUSED;
+        return OUTCOME_ERROR;
     case DYNAMIC_FAILED:
-        r->out->rcode = chosen.verdict == DYNAMIC_REFUSED ? DNS_RCODE_REFUSED : DNS_RCODE_SERVFAIL;
-        *outcome = OUTCOME_ERROR;
-        return true;
+        r->out->rcode = DNS_RCODE_SERVFAIL;
+        return OUTCOME_ERROR;
+    case DYNAMIC_STATIC:
+        break;
     }
-    return false;
+    return OUTCOME_STATIC;
 }
 
 /* The node for the name was found, or (encloser is set) the wildcard that stands for it: `owner` is
@@ -355,10 +355,11 @@ static enum outcome answer_node(struct respond *r, const struct zone_node *n, co
     struct dns_rrset set;
     uint16_t qtype = r->ask->query->qtype;
     bool many = qtype == DNS_TYPE_ANY || qtype == DNS_TYPE_RRSIG, found;
-    enum outcome steered;
-    if (n->dynamic && r->ask->dynamic && !is_never_steered(qtype) &&
-        answer_steered(r, n, owner, encloser, &steered))
-        return steered;
+    if (n->dynamic && r->ask->dynamic && !is_never_steered(qtype)) {
+        enum outcome steered = answer_steered(r, n, owner, encloser);
+        if (steered != OUTCOME_STATIC)
+            return steered;
+    }
     if (many)
         found = answer_any(r, n, owner, qtype == DNS_TYPE_RRSIG);
     else if ((found = zone_node_get(r->zone, n, qtype, 0, &set)))
@@ -451,7 +452,7 @@ static enum outcome answer_name(struct respond *r)
 
 /* ---- the whole answer ---- */
 
-static void start(struct respond *r)
+static inline void start(struct respond *r)
 {
     const struct authority_ask *ask = r->ask;
     dns_writer_init(r->w, r->buf, ask->limit);
@@ -479,32 +480,30 @@ static void note_not_loaded(struct respond *r)
 
 /* The subnet as it came, with the scope, for those who sent one (RFC 7871 7.2.1): reserved for. The
  * reason only when there is room. */
-static const struct edns *final_edns(struct respond *r, struct edns *own)
+static size_t write_told(struct respond *r)
 {
-    const struct edns *e = r->ask->edns;
-    if (!e || (!e->subnet.family && !r->why))
-        return e;
-    *own = *e;
-    own->subnet.scope = own->subnet.source ? r->scope : 0;
-    if (r->why && own->ede_count < EDNS_EDE_MAX) {
-        own->ede[own->ede_count++] = (struct edns_ede){
+    struct edns e = *r->ask->edns;
+    e.subnet.scope = e.subnet.source ? r->scope : 0;
+    if (r->why && e.ede_count < EDNS_EDE_MAX) {
+        e.ede[e.ede_count++] = (struct edns_ede){
             .code = r->why_code, .text = r->why, .text_len = (uint16_t)strlen(r->why)};
-        if (edns_size(own) > wcur_left(&r->w->out) + r->w->reserved)
-            own->ede_count--;
+        if (edns_size(&e) > wcur_left(&r->w->out) + r->w->reserved)
+            e.ede_count--;
     }
-    return own;
+    return dns_writer_finish(r->w, r->ask->query->id, r->flags, r->out->rcode, &e, 0);
 }
 
 static enum authority_result finish(struct respond *r, enum authority_result result)
 {
-    struct edns own;
+    const struct edns *e = r->ask->edns;
     if (r->tc)
         r->flags |= DNS_FLAG_TC;
     r->out->aa = r->flags & DNS_FLAG_AA;
     r->out->tc = r->tc;
     r->out->scope = r->scope;
-    r->out->len =
-        dns_writer_finish(r->w, r->ask->query->id, r->flags, r->out->rcode, final_edns(r, &own), 0);
+    r->out->len = e && (e->subnet.family || r->why)
+                      ? write_told(r)
+                      : dns_writer_finish(r->w, r->ask->query->id, r->flags, r->out->rcode, e, 0);
     return result;
 }
 
@@ -540,7 +539,8 @@ static enum authority_result walk(struct respond *r)
         start_again(r);
         return AUTHORITY_DONE;
     }
-    put_proofs(r);
+    if (r->proof_count)
+        put_proofs(r);
     if (last == OUTCOME_REFERRAL)
         result = AUTHORITY_LEAVES;
     if (result == AUTHORITY_LEAVES) {

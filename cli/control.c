@@ -212,7 +212,7 @@ static int order(const char *usage, const char *path, bool json, const char *soc
     else if (!json && json_is_false(json_object_get(doc, "changed")))
         fputs("nothing was changed\n", stderr);
     else if (!json)
-        fprintf(stderr, "%lld zones keep their old version, the others are taken\n",
+        fprintf(stderr, "%lld zones or databases keep their old version, the others are taken\n",
                 int_of(doc, "zone_errors"));
     json_decref(doc);
     return status == 200 ? EXIT_POSITIVE : EXIT_CONFIG;

@@ -119,7 +119,8 @@ static void after_reload(uv_work_t *work, int status)
     if (b->err)
         log_error("reload", "nothing was changed: %s", err_text(b->err));
     else
-        log_notice("reload", "done, %u zones, %u kept in their old version", zones, b->zone_errors);
+        log_notice("reload", "done, %u zones; %u zones and databases kept in their old version",
+                   zones, b->zone_errors);
     runtime_notify("READY=1");
     tell(b->waiters, &(struct server_reload){b->err, zones, b->zone_errors, &b->diags});
     b->waiters = NULL;

@@ -53,6 +53,22 @@ static struct steering_geo *geo_new(struct steering_db *db, struct steering_db *
     return g;
 }
 
+/* Warnings about what no place of the database matches are of no use when it could not be read. */
+static int compile(struct steering *s, const struct steering_geo *g, struct geo_map_config *config,
+                   struct geo_map **geo)
+{
+    bool blind = (g->db && !g->db->db) || (g->asn && !g->asn->db);
+    struct diag_list said;
+    config->db = g->db ? g->db->db : NULL;
+    config->asn_db = g->asn ? g->asn->db : NULL;
+    diag_init(&said);
+    int err = geo_map_compile(geo, config, blind ? &said : s->diags);
+    if (said.errors)
+        diag_move(s->diags, &said);
+    diag_fini(&said);
+    return err;
+}
+
 void steering_geo_take(struct steering *s, struct gslb_map *m, struct geo_map_config *config,
                        struct steering_db *db, struct steering_db *asn, const char *rules,
                        size_t rules_len)
@@ -66,9 +82,7 @@ void steering_geo_take(struct steering *s, struct gslb_map *m, struct geo_map_co
             s->nomem = true;
             return;
         }
-        config->db = db ? db->db : NULL;
-        config->asn_db = asn ? asn->db : NULL;
-        int err = geo_map_compile(&g->geo, config, s->diags);
+        int err = compile(s, g, config, &g->geo);
         s->nomem = s->nomem || err == ERR_NOMEM;
         if (err) {
             part_unref(&g->part);

@@ -141,6 +141,9 @@ static const struct addr client = {.ip = {[10] = 0xff, 0xff, 127, 0, 0, 9}, .fam
 
 struct script {
     struct dynamic dynamic;
+    const struct dynamic_name *names; /* by id */
+    const struct pick *picks;
+    size_t count;
     unsigned asked;
     uint8_t owner[DNS_NAME_MAX], qname[DNS_NAME_MAX];
     const struct edns_subnet *subnet;
@@ -154,10 +157,10 @@ static void decide(struct dynamic *d, const struct dynamic_ask *ask, struct dyna
     dns_name_copy(s->owner, ask->owner);
     dns_name_copy(s->qname, ask->qname);
     assert_ptr_equal(ask->client, &client);
-    assert_true(ask->id < ID_COUNT && dns_name_equal(ask->owner, names[ask->id].owner));
+    assert_true(ask->id < ID_COUNT && dns_name_equal(ask->owner, s->names[ask->id].owner));
     *out = (struct dynamic_answer){.verdict = DYNAMIC_STATIC};
-    for (size_t i = 0; i < sizeof picks / sizeof *picks; i++) {
-        const struct pick *p = &picks[i];
+    for (size_t i = 0; i < s->count; i++) {
+        const struct pick *p = &s->picks[i];
         if (p->id != ask->id || (p->qtype && p->qtype != ask->qtype))
             continue;
         *out = (struct dynamic_answer){
@@ -172,7 +175,7 @@ static void decide(struct dynamic *d, const struct dynamic_ask *ask, struct dyna
 
 /* ---- one question ---- */
 
-enum opt { BARE, OPT, V4, V6, NONE }; /* no EDNS, without a subnet, /24, /56, /0 */
+enum opt { BARE, OPT, DNSSEC, V4, V6, NONE }; /* no EDNS, bare, DO, subnets of /24, /56, /0 */
 static const struct edns_subnet subnets[] = {[V4] = {1, 24, 0, {198, 51, 100}},
                                              [V6] = {2, 56, 0, {0x20, 1, 0x0d, 0xb8}},
                                              [NONE] = {2, 0, 0, {0}}};
@@ -211,20 +214,22 @@ static struct zonedb *make_db(void)
     return db;
 }
 
-static void ask(struct asked *k, const struct zonedb *db, const char *qname, const char *qtype,
-                enum opt opt, bool completes, bool minimal, size_t limit)
+static void ask_of(struct asked *k, const struct zonedb *db, const struct script *script,
+                   const char *qname, const char *qtype, enum opt opt, bool completes, bool minimal,
+                   size_t limit)
 {
     static struct dns_writer w;
     uint8_t name[DNS_NAME_MAX];
     struct edns e = {.present = opt != BARE, .size = 1232};
-    if (opt > OPT)
+    e.dnssec_ok = opt == DNSSEC;
+    if (opt > DNSSEC)
         e.subnet = subnets[opt];
     dns_name_parse(name, qname, strlen(qname), NULL);
     dns_writer_init(&w, k->query, sizeof k->query);
     dns_writer_question(&w, name, (uint16_t)dns_type_parse(qtype, strlen(qtype)), DNS_CLASS_IN);
     size_t len = dns_writer_finish(&w, 1, 0, 0, &e, 0);
     assert_int_equal(dns_query_parse(&k->q, k->query, len), DNS_VERDICT_OK);
-    k->script = (struct script){.dynamic = {decide}};
+    k->script = *script;
     struct authority_ask a = {.db = db,
                               .query = &k->q,
                               .edns = e.present ? &e : NULL,
@@ -238,6 +243,14 @@ static void ask(struct asked *k, const struct zonedb *db, const char *qname, con
     assert_int_equal(heap_calls, 0);
     arena_init(&k->a, 0, 0);
     assert_int_equal(dns_msg_parse(&k->m, k->answer, k->out.len, &k->a, 100), 0);
+}
+
+static void ask(struct asked *k, const struct zonedb *db, const char *qname, const char *qtype,
+                enum opt opt, bool completes, bool minimal, size_t limit)
+{
+    static const struct script script = {
+        .dynamic = {decide}, .names = names, .picks = picks, .count = sizeof picks / sizeof *picks};
+    ask_of(k, db, &script, qname, qtype, opt, completes, minimal, limit);
 }
 
 /* "owner TTL TYPE rdata|", of a SOA only the TTL. */
@@ -349,6 +362,8 @@ static const struct {
      "", 24, NULL, 0},
     {"steered alias, ANY", "alias.example.", "ANY", V4, true, 1, "NOERROR", AA, ALIASED, "", 24,
      NULL, 0},
+    {"steered alias, ANY, the resolver completes", "alias.example.", "ANY", OPT, true, 1, "NOERROR",
+     AA, ALIASED, "", -1, NULL, 0},
     {"steered alias, the resolver completes: one scope", "alias.example.", "A", V4, true, 1,
      "NOERROR", AA, ALIASED, "", 24, NULL, 0},
     {"steered alias, the resolver completes: no scope", "alias.example.", "A", OPT, true, 2,
@@ -377,7 +392,7 @@ static void check_row(struct asked *k, size_t i)
 {
     char got[2][1024], rcode[16];
     const struct edns *e = &k->m.edns;
-    const struct edns_subnet *want = &subnets[rows[i].opt > OPT ? rows[i].opt : V4];
+    const struct edns_subnet *want = &subnets[rows[i].opt > DNSSEC ? rows[i].opt : V4];
     section_text(&k->m, 1, got[0], sizeof got[0]);
     section_text(&k->m, 2, got[1], sizeof got[1]);
     dns_rcode_print(k->m.rcode, rcode);
@@ -501,6 +516,66 @@ static void nobody(void **state)
     assert_int_equal(authority_respond(&a, &w, k.answer, &k.out), AUTHORITY_DONE);
     assert_int_equal(w.counts[DNS_SECTION_ANSWER], 1);
     part_unref(zonedb_part(db));
+}
+
+/* In a signed zone: what is decided has no signatures, everything else has its proofs, also where a
+ * steered name has no place in the chain. */
+static void signed_zone(void **state)
+{
+    static struct asked k;
+#define NSEC3_TEST "\5nsec3\4test"
+    static const struct dynamic_name in[] = {
+        NAME(0, "\4deep\2er\3geo" NSEC3_TEST, false, addresses),
+        NAME(1, "\1*\3any" NSEC3_TEST, false, addresses)};
+    static const struct pick at[] = {
+        {0, DNS_TYPE_A, DYNAMIC_SET, DNS_TYPE_A, 1, RD(A_80), 30, 20, NULL},
+        {1, DNS_TYPE_A, DYNAMIC_SET, DNS_TYPE_A, 1, RD(A_80), 30, 20, NULL},
+        {0, DNS_TYPE_AAAA, DYNAMIC_NODATA, 0, 0, NULL, 0, 15, 20, NULL},
+        {1, DNS_TYPE_AAAA, DYNAMIC_NODATA, 0, 0, NULL, 0, 15, 20, NULL},
+    };
+    static const struct {
+        const char *qname, *qtype;
+        unsigned rcode, answers;
+        bool proven;
+    } rows_in[] = {
+        {"deep.er.geo.nsec3.test.", "A", DNS_RCODE_NOERROR, 1, false},
+        {"deep.er.geo.nsec3.test.", "AAAA", DNS_RCODE_NOERROR, 0, true},
+        {"deep.er.geo.nsec3.test.", "TXT", DNS_RCODE_NOERROR, 0, true},
+        {"deep.er.geo.nsec3.test.", "DS", DNS_RCODE_NOERROR, 0, true},
+        {"er.geo.nsec3.test.", "A", DNS_RCODE_NOERROR, 0, true},
+        {"x.er.geo.nsec3.test.", "A", DNS_RCODE_NXDOMAIN, 0, true},
+        {"x.any.nsec3.test.", "A", DNS_RCODE_NOERROR, 1, false},
+        {"x.any.nsec3.test.", "AAAA", DNS_RCODE_NOERROR, 0, true},
+        {"x.any.nsec3.test.", "TXT", DNS_RCODE_NOERROR, 0, true},
+        {"www.nsec3.test.", "A", DNS_RCODE_NOERROR, 2, false}, /* with its signature */
+    };
+    struct zonedb *db = zonedb_new();
+    struct diag_list d;
+    struct zone *z;
+    (void)state;
+    diag_init(&d);
+    assert_int_equal(zone_load(&z, (const uint8_t *)NSEC3_TEST,
+                               WAYPOST_SOURCE_DIR "/tests/data/nsec3.test.zone", in, 2, &d),
+                     0);
+    assert_int_equal(zonedb_add(db, (const uint8_t *)NSEC3_TEST, z, 1), 0);
+    part_unref(zone_part(z));
+    assert_int_equal(zonedb_finish(db), 0);
+    for (size_t i = 0; i < sizeof rows_in / sizeof *rows_in; i++) {
+        unsigned answers = 0, proofs = 0;
+        ask_of(&k, db, &(struct script){.dynamic = {decide}, .names = in, .picks = at, .count = 4},
+               rows_in[i].qname, rows_in[i].qtype, DNSSEC, false, true, sizeof k.answer);
+        for (unsigned j = 0; j < k.m.rr_count; j++) {
+            answers += k.m.rrs[j].section == DNS_SECTION_ANSWER;
+            proofs += k.m.rrs[j].type == DNS_TYPE_NSEC3;
+        }
+        if (k.m.rcode != rows_in[i].rcode || answers != rows_in[i].answers ||
+            (proofs != 0) != rows_in[i].proven)
+            fail_msg("%s %s: rcode %u, %u answers, %u proofs", rows_in[i].qname, rows_in[i].qtype,
+                     k.m.rcode, answers, proofs);
+        arena_fini(&k.a);
+    }
+    part_unref(zonedb_part(db));
+    diag_fini(&d);
 }
 
 /* ---- at load ---- */
@@ -660,6 +735,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(answers),    cmocka_unit_test(told),
                                        cmocka_unit_test(additional), cmocka_unit_test(truncates),
                                        cmocka_unit_test(nobody),     cmocka_unit_test(zone_checks),
-                                       cmocka_unit_test(same)};
+                                       cmocka_unit_test(same),       cmocka_unit_test(signed_zone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,36 +128,41 @@ static void squeeze(char *s)
     *to = 0;
 }
 
-static void completed(void **state)
+static void start_world(struct live *l, unsigned port)
 {
-    (void)state;
-    struct live l;
-    unsigned port = live_port();
-    live_init(&l);
-    live_file(&l, "own.zone",
+    live_init(l);
+    live_file(l, "own.zone",
               "$ORIGIN own.test.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.1\nout CNAME www.world.\ntwo CNAME out2\nout2 CNAME alias.world.\n"
               "gone CNAME gone.world.\nmoved DNAME world.\nsub NS ns.sub\nns.sub A 127.0.0.2\n"
               "down CNAME www.sub\n"
               "$GENERATE 1-60 wide NS ns$.wide\n$GENERATE 1-60 ns$.wide A 127.0.0.2\n");
-    live_file(&l, "wide.zone",
+    live_file(l, "wide.zone",
               "$ORIGIN wide.own.test.\n$TTL 300\n@ SOA ns1 host 1 3600 600 86400 300\n"
               "@ NS ns1\nns1 A 127.0.0.2\nwww A 192.0.2.91\n");
-    live_file(&l, "own2.zone",
+    live_file(l, "own2.zone",
               "$ORIGIN own.test.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.3\nplain A 192.0.2.2\nsub NS ns.sub\nns.sub A 127.0.0.3\n");
-    live_file(&l, "root.zone",
+    live_file(l, "root.zone",
               "$ORIGIN .\n$TTL 300\n@ SOA ns.root. host. 1 3600 600 86400 300\n@ NS ns.root.\n"
               "ns.root. A 127.0.0.2\nworld. NS ns.world.\nns.world. A 127.0.0.2\n");
-    live_file(&l, "world.zone",
+    live_file(l, "world.zone",
               "$ORIGIN world.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.2\nwww A 192.0.2.81\nalias CNAME www\n");
-    live_file(&l, "sub.zone",
+    live_file(l, "sub.zone",
               "$ORIGIN sub.own.test.\n$TTL 300\n@ SOA ns host 1 3600 600 86400 300\n@ NS ns\n"
               "ns A 127.0.0.2\nwww A 192.0.2.90\nup CNAME www.world.\n");
-    live_file(&l, "hints.zone", ". 3600 NS ns.root.\nns.root. 3600 A 127.0.0.2\n");
-    live_file(&l, "conf.yaml", conf, port, port, port, port, port);
-    live_start(&l);
+    live_file(l, "hints.zone", ". 3600 NS ns.root.\nns.root. 3600 A 127.0.0.2\n");
+    live_file(l, "conf.yaml", conf, port, port, port, port, port);
+    live_start(l);
+}
+
+static void completed(void **state)
+{
+    (void)state;
+    struct live l;
+    unsigned port = live_port();
+    start_world(&l, port);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct arena a;
         struct addr server;
@@ -352,6 +357,38 @@ static uint64_t count(struct live *l, const char *name)
     return n;
 }
 
+/* The subnet comes back from our own zones, and with an alias of ours before the resolver's part;
+ * the resolver does not look at it. */
+static void subnets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label;
+        const uint8_t *query;
+        size_t query_len;
+        bool given_back;
+    } at[] = {
+        {"ours", B(RD WITH_OPT "\2ns" OWN "\0\1\0\1" OPT("\0\x0b") SUBNET), true},
+        {"alias out", B(RD WITH_OPT "\3out" OWN "\0\1\0\1" OPT("\0\x0b") SUBNET), true},
+        {"the world's", B(RD WITH_OPT "\3www\5world\0\0\1\0\1" OPT("\0\x0b") SUBNET), false},
+        {"the world's, cached", B(RD WITH_OPT "\3www\5world\0\0\1\0\1" OPT("\0\x0b") SUBNET),
+         false},
+        {"referral", B(RD WITH_OPT "\3www\3sub" OWN "\0\1\0\1" OPT("\0\x0b") SUBNET), false},
+    };
+    struct live l;
+    unsigned port = live_port();
+    start_world(&l, port);
+    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+        uint8_t answer[2048];
+        size_t n =
+            exchange((uint16_t)port, false, at[i].query, at[i].query_len, answer, sizeof answer);
+        bool given = memmem(answer, n, SUBNET, sizeof SUBNET - 1) != NULL;
+        if (rcode_of(answer, n) || get_u16(answer + 6) == 0 || given != at[i].given_back)
+            fail_msg("%s: rcode %u, subnet %d", at[i].label, rcode_of(answer, n), given);
+    }
+    live_stop(&l);
+}
+
 /* In the last nine tenths of its TTL an answer that is in use is asked for again, and nobody waits:
  * each question is answered from the cache, and yet the world is asked a second time. */
 static void prefetched(void **state)
@@ -403,7 +440,7 @@ static void prefetched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(completed),
-                                       cmocka_unit_test(asked_in_octets),
+                                       cmocka_unit_test(asked_in_octets), cmocka_unit_test(subnets),
                                        cmocka_unit_test(prefetched)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

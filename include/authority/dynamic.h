@@ -3,6 +3,9 @@
  * folder (gslb). They are put into the zone's tree when it is loaded, so that empty non-terminals,
  * wildcards and denial are right, and override there only the types they may yield; the zone's own
  * records of those types are what DYNAMIC_STATIC answers with.
+ * A query may ask more than once: an alias of the zone leads to a steered name, or the answer
+ * turned out too long and is written again. The widest scope then holds for all of it, also one of
+ * DYNAMIC_STATIC; errors go out with scope 0.
  * Threads: decide is called by workers, on the query path: no heap, no lock, no waiting. */
 #ifndef WAYPOST_AUTHORITY_DYNAMIC_H
 #define WAYPOST_AUTHORITY_DYNAMIC_H

@@ -98,7 +98,7 @@ except ImportError:
 lab = yaml.safe_load(open(sys.argv[2]))
 lab["zones"] = [{"on" if k is True else k: v for k, v in z.items()} for z in lab["zones"]]  # YAML 1.1: on is a truth
 jsonschema.validate(lab, schema)
-for wrong in ({"resolver": {"cach": {}}}, {"listen": [{"port": 53}]}, {"server": {"drain": 5}}, {"gslb": {}}):
+for wrong in ({"resolver": {"cach": {}}}, {"listen": [{"port": 53}]}, {"server": {"drain": 5}}, {"gslb": {"sites": {"a": {"att": [1, 2]}}}}, {"cluster": {}}):
     try:
         jsonschema.validate(wrong, schema)
     except jsonschema.ValidationError:
