@@ -34,7 +34,7 @@ static int echo(void *arg, char *text, char *said, size_t cap)
 
 static void make_folder(struct fixture *f)
 {
-    strcpy(f->folder, "/tmp/waypost-test-line-XXXXXX");
+    strcpy(f->folder, "/tmp/waypost-line-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     snprintf(f->path, sizeof f->path, "%s/socket", f->folder);
 }
