@@ -88,33 +88,35 @@ const unsigned lab_exhibit_count = sizeof lab_exhibits / sizeof *lab_exhibits;
 
 const struct steered lab_steered[] = {
     {"from Frankfurt", "country.steer.geo", "127.21.0.1", FRANKFURT, 8, 50, -1,
-     "By continent and country: both web servers in Frankfurt, in turns."},
+     "By continent and country: both web servers in Frankfurt, in turns.", NULL, NULL},
     {"from Ashburn", "country.steer.geo", "127.20.0.1", ASHBURN, 8, 50, -1,
-     "The same name from North America."},
+     "The same name from North America.", NULL, NULL},
     {"from Singapore", "country.steer.geo", "127.22.0.1", SINGAPORE, 8, 50, -1,
-     "The same name from Asia."},
+     "The same name from Asia.", NULL, NULL},
     {"from nowhere", "country.steer.geo", "127.28.0.1", FRANKFURT, 8, 50, -1,
-     "No rule is about a client of whom nothing is known: what stands under otherwise."},
+     "No rule is about a client of whom nothing is known: what stands under otherwise.", NULL,
+     NULL},
     {"client subnet", "country.steer.geo", "192.0.2.0/24", ASHBURN, 8, 50, 24,
-     "A resolver names its client's network (RFC 7871); all of it gets the same answer."},
+     "A resolver names its client's network (RFC 7871); all of it gets the same answer.", NULL,
+     NULL},
     {"part of a network", "country.steer.geo", "203.0.113.0/26", SINGAPORE, 8, 50, 25,
-     "The scope is as wide as the answer holds: Japan has the whole /25."},
+     "The scope is as wide as the answer holds: Japan has the whole /25.", NULL, NULL},
     {"nearest, Oslo", "nearest.steer.geo", "127.25.0.1", FRANKFURT, 8, 50, -1,
-     "By great circle, without a rule."},
+     "By great circle, without a rule.", NULL, NULL},
     {"nearest, Sao Paulo", "nearest.steer.geo", "127.23.0.1", ASHBURN, 8, 50, -1,
-     "Ashburn is 7700 km away, Frankfurt 9800."},
+     "Ashburn is 7700 km away, Frankfurt 9800.", NULL, NULL},
     {"nearest, Tokyo", "nearest.steer.geo", "2001:db8:24::/48", SINGAPORE, 8, 50, 48,
-     "An IPv6 network in Tokyo; the nearest site is Singapore."},
+     "An IPv6 network in Tokyo; the nearest site is Singapore.", NULL, NULL},
     {"weighted", "weighted.steer.geo", "127.21.0.1", "127.80.1.1|127.80.2.1", 400, 75, -1,
-     "Three to one."},
+     "Three to one.", NULL, NULL},
     {"failover", "failover.steer.geo", "127.20.0.1", "127.80.1.1", 8, 0, -1,
-     "The first that is healthy, wherever the client is."},
+     "The first that is healthy, wherever the client is.", NULL, NULL},
     {"sticky", "sticky.steer.geo", "127.24.0.1", "127.80.1.1|127.80.2.1|127.80.3.1", 40, 0, -1,
-     "A client network stays where it is for an hour."},
+     "A client network stays where it is for an hour.", NULL, NULL},
     {"consistent", "consistent.steer.geo", "127.26.0.1", "127.80.1.1|127.80.2.1|127.80.3.1", 40, 0,
-     -1, "A client network stays where it is as long as that member is there."},
+     -1, "A client network stays where it is as long as that member is there.", NULL, NULL},
     {"drained", "drained.steer.geo", "127.22.0.1", "127.80.3.2", 8, 0, -1,
-     "The first member is taken out by configuration."},
+     "The first member is taken out by configuration.", NULL, NULL},
 };
 const unsigned lab_steered_count = sizeof lab_steered / sizeof *lab_steered;
 
@@ -155,8 +157,11 @@ static void print_json(FILE *out)
         print_answers(out, e->answers);
         fprintf(out,
                 ",\"ede\":null,\"ede_code\":null,\"server\":\"%s\",\"from\":\"%s\",\"times\":%u,"
-                "\"share\":%u,\"shows\":\"%s\"}",
+                "\"share\":%u,\"shows\":\"%s\"",
                 LAB_STEERING, e->from, e->times, e->share, e->shows);
+        if (e->how)
+            fprintf(out, ",\"before\":\"%s %s\"", e->origins, e->how);
+        fputs("}", out);
     }
     fputs("\n]\n", out);
 }

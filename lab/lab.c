@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/runtime.h"
 #include "config/config.h"
+#include "config/tree.h"
 #include "daemon/server.h"
 #include "lab/line.h"
 #include "lab/misfits.h"
@@ -17,6 +18,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#define LAB_CHECK   "web" /* of all members that the tour stops */
 #define LAB_CONTROL "lab.control"
 #define LAB_WORDS   "lab.words" /* socket on which break and heal are told */
 
@@ -144,6 +146,16 @@ static void find_addresses(struct tour *t, const struct config *c)
     }
 }
 
+static void find_check(struct tour *t, const struct config *c)
+{
+    const struct config_node *web = tree_child(config_node(c, NULL, "gslb.checks"), LAB_CHECK);
+    if (!web)
+        return;
+    t->fail_after = (unsigned)config_int(c, web, "gslb.checks.*.fail-after");
+    t->pass_after = (unsigned)config_int(c, web, "gslb.checks.*.pass-after");
+    t->every_ms = (unsigned)config_int(c, web, "gslb.checks.*.every");
+}
+
 static int lab_serve(struct tour *t, const char *path)
 {
     uv_thread_t thread;
@@ -175,8 +187,10 @@ int lab_run(const char *zones, bool stay)
     diag_init(&diags);
     snprintf(path, sizeof path, "%s/lab.yaml", zones);
     int err = config_load(&c, path, &diags);
-    if (!err)
+    if (!err) {
         find_addresses(&t, c);
+        find_check(&t, c);
+    }
     err =
         err ? err
             : server_start(&t.server, c,

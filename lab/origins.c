@@ -22,7 +22,7 @@
 #define HEAD_MAX      2048
 #define IDLE_MS       10000 /* also how long a hanging one keeps a connection */
 #define SLOW_MS       1500
-#define TURN_MS       2000 /* of /flaps */
+#define TURN_MS       1000 /* of /flaps */
 #define FLAP_S        3
 #define FLAP_S_MAX    3600
 #define NOTHING_TO_DO INT64_MAX

@@ -6,8 +6,11 @@
 #include "lab/client.h"
 #include "lab/exhibits.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+
+#define CHANGE_US 6000000 /* a change that took longer was not seen */
 
 static const char *last_answer(const struct dns_msg *m, struct arena *a)
 {
@@ -92,9 +95,9 @@ static void show_exhibit(struct tour *t, const struct exhibit *e, const char *ti
 
 /* ---- steered names ---- */
 
-/* Asks once; which of `answers` came, or -1 with why in wrong. The answer itself is in out. */
-static int ask_steered(struct tour *t, const char *name, const char *from, const char *answers,
-                       int scope, char *out, size_t cap, const char **wrong)
+/* Asks once; which of the answers came, or -1 with why in wrong. The answer itself is in out. */
+static int ask_steered(struct tour *t, const struct steered *e, char *out, size_t cap,
+                       const char **wrong)
 {
     struct arena a;
     struct lab_reply reply;
@@ -103,17 +106,18 @@ static int ask_steered(struct tour *t, const char *name, const char *from, const
     int which = -1;
     arena_init(&a, 16384, 0);
     addr_parse(&at, LAB_STEERING, t->upstream_port);
-    int err = lab_client_parse(&client, from);
-    err = err ? err : lab_ask_as(&at, &client, name, "A", &a, &reply);
+    int err = lab_client_parse(&client, e->from);
+    err = err ? err : lab_ask_as(&at, &client, e->name, "A", &a, &reply);
     const char *answer = err ? NULL : last_answer(&reply.msg, &a);
     snprintf(out, cap, "%s", answer ? answer : "-");
     if (err)
         *wrong = err_text(err);
     else if (!answer)
         *wrong = "no answer";
-    else if ((which = place_in(answers, answer)) < 0)
+    else if ((which = place_in(e->answers, answer)) < 0)
         *wrong = "another answer";
-    else if (scope >= 0 && (!reply.msg.edns.subnet.family || reply.msg.edns.subnet.scope != scope))
+    else if (e->scope >= 0 &&
+             (!reply.msg.edns.subnet.family || reply.msg.edns.subnet.scope != e->scope))
         *wrong = "another scope";
     arena_fini(&a);
     return *wrong ? -1 : which;
@@ -129,6 +133,35 @@ static bool is_share(unsigned first, unsigned times, unsigned percent)
     return off * off <= (int64_t)36 * percent * (100 - percent) * times;
 }
 
+/* Sets the origins and asks until a right answer comes; microseconds from one to the other. */
+static int64_t await_change(struct tour *t, const struct steered *e, char *answer, size_t cap,
+                            const char **wrong)
+{
+    char said[256];
+    int64_t begun = clock_mono_us(clock_system());
+    if (origins_set(t->origins, e->origins, e->how, said, sizeof said))
+        *wrong = "the web servers cannot be set so";
+    while (!*wrong && ask_steered(t, e, answer, cap, wrong) < 0) {
+        if (clock_mono_us(clock_system()) - begun > CHANGE_US)
+            break;
+        *wrong = NULL;
+        poll(NULL, 0, 10);
+    }
+    return clock_mono_us(clock_system()) - begun;
+}
+
+static void show_change(struct tour *t, const struct steered *e)
+{
+    char answer[64] = "-", note[96];
+    const char *wrong = NULL;
+    bool heal = !strcmp(e->how, "heal");
+    int64_t took = await_change(t, e, answer, sizeof answer, &wrong);
+    snprintf(note, sizeof note, "  %s, after %.1f s (%s-after %u x %.3g s)", e->from,
+             (double)took / 1e6, heal ? "pass" : "fail", heal ? t->pass_after : t->fail_after,
+             (double)t->every_ms / 1000);
+    show_claim(t, e->title, e->name, "A", "NOERROR", answer, took, note, wrong);
+}
+
 static void show_steered(struct tour *t, const struct steered *e)
 {
     unsigned first = 0;
@@ -137,8 +170,7 @@ static void show_steered(struct tour *t, const struct steered *e)
     const char *wrong = NULL;
     int64_t begun = clock_mono_us(clock_system());
     for (unsigned i = 0; i < e->times && !wrong; i++) {
-        int which =
-            ask_steered(t, e->name, e->from, e->answers, e->scope, answer, sizeof answer, &wrong);
+        int which = ask_steered(t, e, answer, sizeof answer, &wrong);
         first += which == 0;
         if (!e->share && i && !wrong && which != before)
             wrong = "not always the same";
@@ -161,7 +193,7 @@ static void walk(struct tour *t)
         show_exhibit(t, &lab_exhibits[i], NULL);
     show_exhibit(t, &lab_exhibits[0], "ask again: cached");
     for (unsigned i = 0; i < lab_steered_count; i++)
-        show_steered(t, &lab_steered[i]);
+        (lab_steered[i].how ? show_change : show_steered)(t, &lab_steered[i]);
 }
 
 void tour_thread(void *arg)

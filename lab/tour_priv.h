@@ -14,9 +14,10 @@ struct tour {
     struct origins *origins;
     struct addr resolver;
     uint16_t upstream_port;
-    bool stay;       /* the lab goes on afterwards */
-    unsigned step;   /* claims so far, */
-    unsigned failed; /* and those that do not hold */
+    unsigned fail_after, pass_after, every_ms; /* of the check that sees web servers stop */
+    bool stay;                                 /* the lab goes on afterwards */
+    unsigned step;                             /* claims so far, */
+    unsigned failed;                           /* and those that do not hold */
     _Atomic bool over;
 };
 
