@@ -11,6 +11,8 @@ static int parse_subnet(struct edns *e, struct rcur *c, bool is_query)
     uint16_t family = rcur_u16(c);
     s->source = rcur_u8(c);
     s->scope = rcur_u8(c);
+    s->unspecified = !family && !s->source && !s->scope; /* no address, so none of any family */
+    family = s->unspecified ? 1 : family;
     unsigned max = family == 1 ? 32 : family == 2 ? 128 : 0;
     size_t octets = (s->source + 7u) / 8;
     if (c->err || !max || s->source > max || s->scope > max || (is_query && s->scope) ||
@@ -104,7 +106,7 @@ static void put_subnet(struct wcur *w, const struct edns_subnet *s)
 {
     uint8_t b[20];
     size_t octets = (s->source + 7u) / 8;
-    put_u16(b, s->family);
+    put_u16(b, s->unspecified ? 0 : s->family);
     b[2] = s->source;
     b[3] = s->scope;
     memcpy(b + 4, s->ip, octets);

@@ -46,7 +46,7 @@ static void unreserve(void *room, size_t bytes)
 
 static void names_free(struct names *n)
 {
-    for (uint32_t i = 0; i < n->count; i++)
+    for (uint32_t i = 0; n->texts && i < n->count; i++)
         free(n->texts[i]);
     unreserve(n->texts, GSLB_SLOTS_MAX * sizeof *n->texts);
     pthread_mutex_destroy(&n->lock);

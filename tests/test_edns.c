@@ -39,9 +39,11 @@ static const struct {
     {"subnet of 21 bits", B("\0\x08\0\7\0\1\x15\0\xc0\0\x08"), 0},
     {"subnet, empty option", B("\0\x08\0\0"), BOTH},
     {"subnet, three octets", B("\0\x08\0\3\0\1\0"), BOTH},
-    /* 7.1.2: without an address FAMILY SHOULD be the transport's; 7.2.1: an unknown one MUST be
-       FORMERR. 0 is reserved and names none. */
-    {"subnet of family 0, no bits", B("\0\x08\0\4\0\0\0\0"), BOTH},
+    /* 7.1.2: without an address FAMILY SHOULD be the transport's, and dig +subnet=0 writes
+       0; 7.2.1: an unknown one MUST be FORMERR. */
+    {"subnet of family 0, no bits", B("\0\x08\0\4\0\0\0\0"), 0},
+    {"subnet of family 0, no bits, a scope", B("\0\x08\0\4\0\0\0\1"), BOTH},
+    {"subnet of family 0, no bits, an address", B("\0\x08\0\5\0\0\0\0\0"), BOTH},
     {"subnet of family 0, with bits", B("\0\x08\0\5\0\0\x08\0\xc0"), BOTH},
     {"subnet of family 256", B("\0\x08\0\4\1\0\0\0"), BOTH},
     {"subnet of family 257", B("\0\x08\0\4\1\1\0\0"), BOTH},
@@ -169,6 +171,24 @@ static void facts(void **state)
     assert_int_equal(e.ede[1].text_len, 0);
 }
 
+/* What has no family keeps none in the echo. */
+static void unspecified(void **state)
+{
+    (void)state;
+    struct edns e, again;
+    uint8_t out[64];
+    assert_int_equal(parse_tight(&e, B("\0\x08\0\4\0\0\0\0"), true), 0);
+    assert_int_equal(e.subnet.family, 1);
+    e.present = true;
+    struct wcur w = wcur_of(out, sizeof out);
+    edns_write(&e, 0, 0, &w);
+    assert_int_equal(wcur_len(&w), 19);
+    assert_memory_equal(out + 11, "\0\x08\0\4\0\0\0\0", 8);
+    assert_int_equal(edns_size(&e), 19);
+    assert_int_equal(parse_tight(&again, B("\0\x08\0\4\0\1\0\0"), true), 0);
+    assert_false(again.subnet.unspecified);
+}
+
 static void bounds(void **state)
 {
     (void)state;
@@ -233,9 +253,16 @@ static void written(void **state)
          {.size = 512, .nsid = true, .nsid_len = 3, .nsid_data = (const uint8_t *)"lab"},
          0},
         {"NSID asked", {.size = 512, .nsid = true}, 0},
-        {"subnet", {.size = 512, .subnet = {1, 21, 24, {192, 0, 8}}}, 0},
-        {"subnet of none", {.size = 512, .subnet = {2, 0, 0, {0}}}, 0},
-        {"subnet, whole IPv6", {.size = 512, .subnet = {2, 128, 128, {0x20, 1, [15] = 1}}}, 0},
+        {"subnet",
+         {.size = 512, .subnet = {.family = 1, .source = 21, .scope = 24, .ip = {192, 0, 8}}},
+         0},
+        {"subnet of none",
+         {.size = 512, .subnet = {.family = 2, .source = 0, .scope = 0, .ip = {0}}},
+         0},
+        {"subnet, whole IPv6",
+         {.size = 512,
+          .subnet = {.family = 2, .source = 128, .scope = 128, .ip = {0x20, 1, [15] = 1}}},
+         0},
         {"cookie", {.size = 512, .cookie_len = 24, .cookie = SIXTEEN "12345678"}, 23},
         {"keepalive", {.size = 512, .keepalive = true, .keepalive_100ms = 300}, 0},
         {"keepalive asked", {.size = 512, .keepalive = true}, 0},
@@ -247,7 +274,7 @@ static void written(void **state)
           .dnssec_ok = true,
           .nsid = true,
           .keepalive = true,
-          .subnet = {1, 32, 0, {192, 0, 2, 1}},
+          .subnet = {.family = 1, .source = 32, .scope = 0, .ip = {192, 0, 2, 1}},
           .cookie_len = 8,
           .cookie = "12345678",
           .ede_count = 1,
@@ -339,13 +366,10 @@ static void padding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options),
-        cmocka_unit_test(extended_error_in_one_octet),
-        cmocka_unit_test(facts),
-        cmocka_unit_test(bounds),
-        cmocka_unit_test(in_a_message),
-        cmocka_unit_test(written),
-        cmocka_unit_test(long_texts_are_cut),
+        cmocka_unit_test(options), cmocka_unit_test(extended_error_in_one_octet),
+        cmocka_unit_test(facts),   cmocka_unit_test(unspecified),
+        cmocka_unit_test(bounds),  cmocka_unit_test(in_a_message),
+        cmocka_unit_test(written), cmocka_unit_test(long_texts_are_cut),
         cmocka_unit_test(padding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

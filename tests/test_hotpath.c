@@ -160,7 +160,7 @@ static void make_shapes(struct shapes *s, bool is_signed)
         if (i >= SHAPES / 2 && e.present) {
             e.cookie_len = 8;
             memset(e.cookie, (int)i, 8);
-            e.subnet = (struct edns_subnet){1, 24, 0, {192, 0, 2}};
+            e.subnet = (struct edns_subnet){.family = 1, .source = 24, .ip = {192, 0, 2}};
         }
         dns_writer_init(&w, s->bytes[i], sizeof s->bytes[i]);
         dns_writer_question(&w, name, type, DNS_CLASS_IN);

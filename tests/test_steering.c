@@ -690,7 +690,6 @@ static void a_line_that_is_no_network(void **state)
     live_remove(&l);
 }
 
-/* A reload that fails in the middle frees what it took. */
 static void names_must_lie_in_our_zones(void **state)
 {
     (void)state;

@@ -26,10 +26,11 @@ enum edns_option {
 #define EDNS_COOKIE_MAX  40 /* client 8, server 8 to 32 */
 
 struct edns_subnet {
-    uint8_t family; /* 1 or 2; 0: absent */
-    uint8_t source; /* prefix length in the query */
-    uint8_t scope;  /* prefix length in the answer */
-    uint8_t ip[16]; /* the family's own bytes first, zero beyond source */
+    uint8_t family;   /* 1 or 2; 0: absent */
+    uint8_t source;   /* prefix length in the query */
+    uint8_t scope;    /* prefix length in the answer */
+    uint8_t ip[16];   /* the family's own bytes first, zero beyond source */
+    bool unspecified; /* an opt-out written with family 0, as dig +subnet=0 does: family is 1 */
 };
 
 struct edns_ede {

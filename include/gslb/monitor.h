@@ -3,7 +3,13 @@
  * of rules. After each result the members concerned are combined, the operator's word is applied
  * and the health table written. States, damping and the operator's word are kept in a file, with
  * their age, and an operator's word is acknowledged only when it is there for good.
- * A frozen monitor (self-doubt) counts no result until the doubt is over.
+ * A frozen monitor (self-doubt) counts no result until the doubt is over. Of what a pool may lose
+ * in a minute (withdraw_permille; 0: any) one member at least may always go; a first verdict is no
+ * loss.
+ * Each check is made at each address of its member, or at its own; a host-name member only at a
+ * check's own. A pushed verdict is one member's own. A probe's first round is at once, the second
+ * anywhere in its interval, so that what began together spreads.
+ * `over` is set from shares of at least 100 answers in 10 s: fewer overload nobody.
  * Threads: the control loop's. Sources of time and probes are given, so that tests own both. */
 #ifndef WAYPOST_GSLB_MONITOR_H
 #define WAYPOST_GSLB_MONITOR_H
@@ -26,7 +32,8 @@ struct gslb_monitor_place {
     const struct clock *clock;
     struct gslb_asker *asker;
     struct gslb_table *table;
-    const char *state;  /* file to keep states in, NULL: none are kept */
+    const char *state;  /* file to keep states in, and (ending .orders, on the disk before it is
+                           acknowledged) the operator's orders; NULL: none are kept */
     const char *events; /* file that events are appended to as JSON lines, NULL: none */
     uint64_t seed;      /* of the jitter */
     struct gslb_tally *const *tallies; /* of the workers: bounded load, drain, shares */
@@ -39,9 +46,9 @@ int gslb_monitor_new(struct gslb_monitor **m, const struct gslb_monitor_place *p
                      struct diag_list *d);
 void gslb_monitor_free(struct gslb_monitor *m); /* cancels probes, saves */
 
-/* From now on this plan (one reference is taken; NULL: none). What did not change goes on as it
- * is; probes that nobody wants any more end; new ones begin at once, spread over their interval
- * after the first. ERR_NOMEM: as before. */
+/* From now on this plan, whose one reference is handed over (NULL: none). What did not change goes
+ * on as it is; probes that nobody wants any more end; new ones begin at once, spread over their
+ * interval after the first. ERR_NOMEM: as before. */
 int gslb_monitor_plan(struct gslb_monitor *m, struct gslb_plan *plan);
 /* All that is due now: probes to start, holds that end, forces that expire, windows, saving.
  * Returns in how many milliseconds it wants to be called again (at most 1000). */
@@ -54,7 +61,8 @@ bool gslb_monitor_ready(const struct gslb_monitor *m);
 struct gslb_order {
     const char *what; /* glob over "pool/member", "pool", "site:NAME", "check:NAME" ("pool" means
                          all its members). Where several apply: check < site < pool < member; of
-                         equal kind the longer pattern without globs, then the newest */
+                         equal kind that with more letters besides globs, one without globs, then
+                         the newest */
     enum gslb_force force; /* NONE: lifts what was said of exactly this pattern */
     uint16_t permille;
     uint32_t drain_ms;
@@ -70,19 +78,32 @@ int gslb_monitor_order(struct gslb_monitor *m, const struct gslb_order *o, unsig
 int gslb_monitor_push(struct gslb_monitor *m, const char *member, const char *check,
                       enum gslb_result result, const char *evidence);
 int gslb_monitor_load(struct gslb_monitor *m, const char *member, uint32_t load);
-/* The operator says that it is mended (manual resume, flap damping). */
+/* The operator says that it is mended (manual resume, flap damping); patterns as an order's.
+ * ERR_NOT_FOUND. */
 int gslb_monitor_resume(struct gslb_monitor *m, const char *member, unsigned *matched);
 
 /* ---- telling ---- (NULL: out of memory; the caller frees) */
 
-/* {frozen, pools: [{name, site, usable, members: [{name, address, state, since, forced, weight,
- * permille, answers, share, safe_after, checks: [{name, state, last, evidence, timings}]}]}]} */
+/* Times are milliseconds since 1970, shares permille, null: unknown or none.
+ * {time, frozen, frozen_why ("share", "references"), ready, probes, prober (probes without a
+ * verdict three times or more in a row), event_errors, saving (what is kept could be written),
+ *  pools: [{name, site, policy, usable, members: [{name, address: [text], state ("up", "down",
+ *   "unknown": of its checks), up (is given), unsettled, held_back (down, but the pool has lost
+ *   enough in this minute), since, forced: {force, what, permille, since, until, note, by},
+ * enabled, weight, permille, over, load, rtt_us, answers, share (of its pool's answers), safe_after
+ * (no cache holds it after that; null while it is given and not drained), checks: [{name, type,
+ *   address, state, since, result, last, evidence, timings: {connect_us, tls_us, first_us,
+ *   total_us}, rtt_us, penalty, suppressed, resume_wanted, prober}]}]}]} */
 json_t *gslb_monitor_status(const struct gslb_monitor *m);
 /* Newest last; those with a number above `after`, at most `max`. {number, time, member, check,
- * from, to, why, evidence} */
+ * from, to, why ("probe", "push", "silence", "time", "resume", "order", "lifted", "expired",
+ * "doubt", "withdraw"), evidence}. member null: of the monitor; check null: of the member. */
 json_t *gslb_monitor_events(const struct gslb_monitor *m, uint64_t after, unsigned max);
+/* [{what, force, permille, drain_ms, since, until, note, by, number}] */
 json_t *gslb_monitor_orders(const struct gslb_monitor *m);
-/* All slots of the plan in force with what they say: what simulate starts from. */
+/* All slots of the plan in force with what they say: what simulate starts from. {version: 1, time,
+ * members: [{identity, up, known, unsettled, forced, over, was_up, permille, load, rtt_us, until}],
+ * names: [{identity, pool, last}]} */
 json_t *gslb_monitor_export(const struct gslb_monitor *m);
 
 #endif

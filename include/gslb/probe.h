@@ -34,14 +34,16 @@ struct gslb_prober_limits {
 };
 
 int gslb_prober_new(struct gslb_prober **p, uv_loop_t *loop, const struct clock *clock,
-                    const struct gslb_prober_limits *limits); /* limits NULL: as above */
+                    const struct gslb_prober_limits *limits); /* NULL or 0: as above */
 /* Cancels what runs (their done is not called), then done_closed on the loop when every handle is
  * closed and the prober is freed. */
 void gslb_prober_close(struct gslb_prober *p, void (*done_closed)(void *arg), void *arg);
 
 typedef void gslb_probed(void *arg, const struct gslb_probe_result *r);
 /* done is called once, never from inside this call. The time limit counts from when it really
- * starts. ERR_UNSUPPORTED: a type that is not asked (none, push). ERR_NOMEM. */
+ * starts. What is asked is check->address or else target, at gslb_check_port(check); target's port
+ * is not looked at. ERR_UNSUPPORTED: a type that is not asked (none, push). ERR_NOMEM. ERR_CLOSED:
+ * the prober is closing. */
 int gslb_probe_start(struct gslb_prober *p, const struct gslb_check *check,
                      const struct addr *target, gslb_probed *done, void *arg,
                      struct gslb_probe **out);

@@ -10,6 +10,7 @@
  * subnet of length 0, or a map that ignores it: the packet's source steers and the scope is 0.
  * TTL: the name's, or its shorter one while a member of a pool that was tried is unsettled; never
  * beyond the end of an operator's word on one of them.
+ * A fence holds for a pool's fallbacks too: only those at a site of the client's list are tried.
  * Threads: any number; a gslb_worker is one thread's. No heap, no lock. */
 #ifndef WAYPOST_GSLB_STEER_H
 #define WAYPOST_GSLB_STEER_H
@@ -69,14 +70,14 @@ void gslb_steer(const struct gslb_ask *ask, struct gslb_worker *w, struct gslb_a
 /* ---- what it thought ---- */
 
 enum gslb_step {
-    GSLB_STEP_CLIENT,   /* a: the address that steers, number: 1 of the subnet, 0 of the packet */
-    GSLB_STEP_MAP,      /* index: map; number: rule (-1 none); depth */
-    GSLB_STEP_SITES,    /* list: of the map */
-    GSLB_STEP_DRAWN,    /* index: site drawn by weight; depth: the network's length */
-    GSLB_STEP_SKIPPED,  /* index: site; why */
-    GSLB_STEP_POOL,     /* index: pool; why: GSLB_WHY_OK or why not; number, other: weight available
-                           and weight of all, in permille-weighted units */
-    GSLB_STEP_PICK,     /* index: pool; number: members given; depth: what its policy adds */
+    GSLB_STEP_CLIENT,  /* a: the address that steers, number: 1 of the subnet, 0 of the packet */
+    GSLB_STEP_MAP,     /* index: map; number: rule (-1 none); depth */
+    GSLB_STEP_SITES,   /* list: of the map */
+    GSLB_STEP_DRAWN,   /* index: site drawn by weight; depth: the network's length */
+    GSLB_STEP_SKIPPED, /* index: site; why */
+    GSLB_STEP_POOL,    /* index: pool; why: GSLB_WHY_OK or why not; number, other: 1000 x the weight
+                          available (slow start in full) and 1000 x that of all */
+    GSLB_STEP_PICK,    /* index: pool; number: members given; depth: what its policy adds */
     GSLB_STEP_FALLBACK, /* index: pool or name; number: 1 a name */
     GSLB_STEP_ALL_DOWN, /* number: enum gslb_all_down that was done */
     GSLB_STEP_TTL,      /* number: seconds; why */

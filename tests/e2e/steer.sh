@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# threads
 # The server steers: by operator networks and by a database, with the scope that holds for all its clients; wildcards,
 # CNAME pools, other types, weights; a reload that changes the policy, and one that is broken and changes nothing.
 set -u
@@ -84,6 +85,7 @@ steered www.example.test A 10.200.0.0/24 192.0.2.10 9
 steered www.example.test A 10.1.2.0/24 192.0.2.20 16
 steered www.example.test A 192.0.2.0/24 192.0.2.30 1
 steered www.example.test A 0.0.0.0/0 192.0.2.30 0
+steered www.example.test A 0 192.0.2.30 0
 steered static.example.test A 10.200.0.0/24 192.0.2.9 0
 steered www.example.test AAAA 10.200.0.0/24 "" 9
 steered www.example.test AAAA 192.0.2.0/24 2001:db8::30 1
