@@ -191,12 +191,14 @@ int lab_run(const char *zones, bool stay)
         find_addresses(&t, c);
         find_check(&t, c);
     }
-    err =
-        err ? err
-            : server_start(&t.server, c,
+    /* Before the server, whose checks would find nobody there. */
+    err = err ? err : origins_start(&t.origins, ORIGINS_PORT, &diags);
+    if (err)
+        config_free(c);
+    else
+        err = server_start(&t.server, c,
                            &(struct server_place){.config = path, .control = LAB_CONTROL}, &diags);
     err = err ? err : misfits_start(&misfits, t.upstream_port, &diags);
-    err = err ? err : origins_start(&t.origins, ORIGINS_PORT, &diags);
     diag_print(&diags, stderr, isatty(STDERR_FILENO));
     diag_fini(&diags);
     int status = !err ? lab_serve(&t, path) : err == ERR_INVALID || err == ERR_SYNTAX ? 3 : 4;
