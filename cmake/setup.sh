@@ -12,8 +12,10 @@ build_packages=(build-essential cmake ninja-build "pkgconf|pkg-config" libuv1-de
 test_packages=(libcmocka-dev python3)
 # Other people's tools that some tests ask for a second opinion; those tests skip without them.
 witness_packages=(bind9-dnsutils bind9-utils knot-dnsutils knot-dnssecutils python3-dnspython
-    nsd knot unbound iproute2 faketime mmdb-bin)
-witness_services=(nsd knot unbound) # of these packages; tests start the programs themselves
+    nsd knot unbound iproute2 faketime mmdb-bin
+    gdnsd knot-module-geoip pdns-server pdns-backend-geoip pdns-backend-bind)
+# Of these packages, with the unit where its name is another; tests start the programs themselves.
+witness_services=(nsd knot unbound gdnsd pdns-server:pdns)
 ci_packages=(clang clang-format clang-tidy cppcheck gcovr)
 
 # A checkout that belongs to somebody else (root built it, or it is read-only) is built in the user's cache.
@@ -86,9 +88,9 @@ install_quietly() (
         as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy" || exit 1
     fi
     apt_get install --no-install-recommends "$1" || exit 1
-    case " ${witness_services[*]} " in
-    *" $1 "*) ! command -v systemctl >/dev/null || as_root systemctl disable "$1" ;;
-    esac
+    for unit in "${witness_services[@]}"; do
+        [ "${unit%%:*}" != "$1" ] || ! command -v systemctl >/dev/null || as_root systemctl disable "${unit#*:}"
+    done
     exit 0
 )
 
