@@ -67,7 +67,8 @@ grep -q '203.0.113.10' "$out/trace" || fail "the walk has no answer"
 [ $? = 1 ] || fail "NXDOMAIN is exit 1"
 "$WAYPOST" trace c12-1.chain.test -c "$source_dir/zones/lab/lab.yaml" | grep -q 'alias limit 11/11' || fail "no alias limit"
 
-kill -HUP "$pid"; sleep 0.5
+kill -HUP "$pid" # the reload is done when nobody else wants the processor
+for _ in $(seq 200); do grep -q 'reload: done' "$out/log" && break; sleep 0.1; done
 grep -q 'reload: done' "$out/log" || { cat "$out/log"; fail "no reload"; }
 kill -TERM "$pid"; wait "$pid"
 [ $? = 0 ] || { cat "$out/log"; fail "the end was not status 0"; }
