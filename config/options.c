@@ -228,7 +228,7 @@ const struct config_option config_options[] = {
     POSITION("gslb.sites.*.at", "Latitude and longitude."),
 
     NAMED("gslb.maps", NULL, "From a client's address to sites in order."),
-    TEXT("gslb.maps.*.database", NULL, "MaxMind database of places."),
+    TEXT("gslb.maps.*.database", NULL, "MaxMind database of places, or rows of them (.csv)."),
     TEXT("gslb.maps.*.asn-database", NULL,
          "Second database, for the AS and for what the first one lacks."),
     NAMED("gslb.maps.*.networks", "of", "Networks of the operator's; they beat the database."),

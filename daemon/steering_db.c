@@ -1,6 +1,7 @@
 /* daemon/steering_db.c: databases of places, each file once, by what file it is. */
 #include "base/clock.h"
 #include "base/err.h"
+#include "geo/write.h"
 #include "steering_priv.h"
 
 #include <stdlib.h>
@@ -101,7 +102,7 @@ static struct steering_db *db_read(struct steering *s, const char *path)
     }
     struct fileid tried = db->id;
     diag_init(&said);
-    int err = geo_db_load(&db->db, path, NULL, &said);
+    int err = geo_file_load(&db->db, path, NULL, &said);
     if (err && !said.errors)
         diag_add(&said, DIAG_ERROR, &(struct diag_at){.file = path}, "%s", err_text(err));
     const struct diag *why = first_error(&said);
