@@ -65,6 +65,22 @@ static unsigned print_attention(const json_t *doc)
         puts("attention   the last reload failed, wholly or for some zones: waypost check FILE");
         n++;
     }
+    const json_t *gslb = json_object_get(doc, "gslb");
+    json_array_foreach(json_object_get(gslb, "down"), i, v)
+    {
+        printf("attention   %s is down: waypost gslb status\n", json_string_value(v));
+        n++;
+    }
+    if (json_is_true(json_object_get(gslb, "frozen")) ||
+        json_is_false(json_object_get(gslb, "saving"))) {
+        puts("attention   health of members is frozen or cannot be kept: waypost gslb status");
+        n++;
+    }
+    json_array_foreach(json_object_get(doc, "attention"), i, v)
+    {
+        printf("attention   %s\n", json_string_value(v));
+        n++;
+    }
     return n;
 }
 
@@ -96,6 +112,11 @@ static void print_status(const json_t *doc)
     printf("authority   %lld answers, %lld zones of %lld loaded, %lld records\n",
            int_of(n, "waypost_route_authority_total"), int_of(zones, "loaded"),
            int_of(zones, "count"), int_of(zones, "records"));
+    const json_t *gslb = json_object_get(doc, "gslb");
+    if (int_of(gslb, "names"))
+        printf("gslb        %lld names, %lld of %lld members up, %lld under order\n",
+               int_of(gslb, "names"), int_of(gslb, "up"), int_of(gslb, "members"),
+               int_of(gslb, "ordered"));
     json_array_foreach(json_object_get(doc, "listeners"), i, l)
     {
         printf("listening   %s ", text_of(l, "address"));

@@ -207,18 +207,3 @@ int verb_gslb_test(int argc, char **argv)
     own_plan_free(&o);
     return code;
 }
-
-int verb_gslb(int argc, char **argv)
-{
-    static const struct {
-        const char *name;
-        int (*run)(int argc, char **argv);
-    } rows[] = {
-        {"explain", verb_gslb_explain}, {"simulate", verb_gslb_simulate}, {"test", verb_gslb_test}};
-    for (size_t i = 0; argc && i < sizeof rows / sizeof *rows; i++)
-        if (!strcmp(argv[0], rows[i].name))
-            return rows[i].run(argc - 1, argv + 1);
-    if (argc)
-        fprintf(stderr, "waypost gslb: there is no \"%s\"\n", argv[0]);
-    return usage("gslb explain | simulate | test     (waypost gslb --help)");
-}

@@ -366,6 +366,12 @@ static int zone_dynamic(const struct snapshot *s, struct origins *o, struct zone
     return n < 0 ? n : 0;
 }
 
+/* Zones are read for a configuration, not for a database that changed. */
+static bool is_same_config(const struct snapshot *s, const struct snapshot *before)
+{
+    return before && before->config == s->config;
+}
+
 static void take_zone(struct snapshot *s, const struct config_node *item, struct origins *origins,
                       const struct snapshot *before, struct diag_list *diags, unsigned *zone_errors)
 {
@@ -386,7 +392,11 @@ static void take_zone(struct snapshot *s, const struct config_node *item, struct
     origins->nomem = origins->nomem || zone_dynamic(s, origins, &parts);
     if (origins->nomem)
         return;
-    struct zone *z = load_zone(c, &parts, old, diags, zone_errors);
+    struct zone *z = old;
+    if (!is_same_config(s, before))
+        z = load_zone(c, &parts, old, diags, zone_errors);
+    else if (old)
+        part_ref(zone_part(old));
     err = zonedb_add(s->zones, origin, z, on);
     if (err)
         config_complain(c, config_node(c, item, "zones[].name"), DIAG_ERROR, NULL, diags, "%s: %s",

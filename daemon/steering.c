@@ -135,6 +135,21 @@ const char *steering_file(struct steering *s, const char *name)
     return own;
 }
 
+struct gslb_file *steering_file_note(struct steering *s, const char *path, struct fileid id)
+{
+    for (struct gslb_file *f = s->plan->files; f; f = f->next)
+        if (!strcmp(f->path, path))
+            return f;
+    struct gslb_file *f = STEERING_ARRAY(s, struct gslb_file, 1);
+    if (!f)
+        return NULL;
+    f->path = path;
+    f->id = id;
+    f->next = s->plan->files;
+    s->plan->files = f;
+    return f;
+}
+
 void steering_lengths(const struct steering *s, const struct config_node *item, const char *path,
                       uint8_t *v4, uint8_t *v6)
 {
@@ -196,26 +211,12 @@ static int finish(struct steering *s, const struct steering_place *place)
     return err;
 }
 
-/* Read, so that a file is held against them, and without effect until members are watched. */
-static void warn_of_idle(struct steering *s)
-{
-    static const char *const paths[] = {"gslb.checks", "gslb.doubt", "gslb.warm-up"};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        const struct config_node *n = config_node(s->c, NULL, paths[i]);
-        struct config_node key = n ? key_of(n) : (struct config_node){.line = 0};
-        if (n)
-            config_complain(s->c, &key, DIAG_WARNING, "every member counts as up", s->diags,
-                            "%s: health is not watched in this version", paths[i]);
-    }
-}
-
 static int read_all(struct steering *s, const struct steering_place *place)
 {
     static void (*const parts[])(struct steering *) = {
         read_explain,        read_sites,          steering_maps_read, steering_checks_read,
         steering_doubt_read, steering_pools_read, steering_names_read};
     unsigned errors = s->diags->errors;
-    warn_of_idle(s);
     s->plan->warm_up_ms = (uint32_t)config_int(s->c, NULL, "gslb.warm-up");
     for (size_t i = 0; i < sizeof parts / sizeof *parts && !s->nomem; i++)
         parts[i](s);

@@ -30,4 +30,9 @@ int steering_build_with(struct gslb_plan **plan, const struct config *c,
                         const struct steering_database *databases, unsigned database_count,
                         struct diag_list *d);
 
+/* What a change of tables does to clients: a note in d for each map of both plans (either may be
+ * NULL) whose clients' first site is not what it was, with how many networks and addresses. */
+void steering_compare(const struct gslb_plan *before, const struct gslb_plan *after,
+                      struct diag_list *d);
+
 #endif

@@ -126,6 +126,15 @@ void geo_map_evaluate(const struct geo_map_config *c, const struct addr *a, stru
  */
 int geo_map_prove(const struct geo_map *m, const struct geo_map_config *c, struct addr *wrong);
 
+struct geo_map_change {
+    size_t networks4, networks6; /* maximal ones */
+    uint64_t addresses4;         /* of 2^32 */
+};
+/* Whose first site is not what it was, where it is a matter of weights those too. site_now: for
+ * each site of `before` its index in `now`, or UINT16_MAX. ERR_NOMEM, ERR_LIMIT. */
+int geo_map_compare(const struct geo_map *before, const struct geo_map *now,
+                    const uint16_t *site_now, struct geo_map_change *out);
+
 struct geo_map_info {
     unsigned lists, leaves4, leaves6, merged; /* lists: not empty ones; merged: by narrowest */
     unsigned fences;                          /* lists whose clients never leave them */

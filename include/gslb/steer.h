@@ -9,7 +9,9 @@
  * policy or weighted sites hash it. A shortest map depth of 0 and no such policy: 0. A client
  * subnet of length 0, or a map that ignores it: the packet's source steers and the scope is 0.
  * TTL: the name's, or its shorter one while a member of a pool that was tried is unsettled; never
- * beyond the end of an operator's word on one of them.
+ * beyond the end of an operator's word on one of them, nor what is left of an address that was
+ * fetched for a host name or an alias. An alias has the scope of what was fetched for the client;
+ * host names add none.
  * A fence holds for a pool's fallbacks too: only those at a site of the client's list are tried.
  * Threads: any number; a gslb_worker is one thread's. No heap, no lock. */
 #ifndef WAYPOST_GSLB_STEER_H
@@ -17,18 +19,24 @@
 
 #include "base/rng.h"
 #include "gslb/plan.h"
+#include "gslb/target.h"
 
 struct gslb_client {
     struct addr source;        /* of the packet */
     struct edns_subnet subnet; /* family 0: none */
 };
 
+/* "192.0.2.7": a packet from there; with `subnet`, or written as a network, a client subnet of that
+ * network (without a length IPv4 /24, IPv6 /56). ERR_SYNTAX, ERR_RANGE as prefix_parse. */
+int gslb_client_parse(struct gslb_client *c, const char *text, bool subnet);
+
 struct gslb_worker {
     /* fixed at start */
     unsigned index;
     const struct gslb_table *table;
-    struct gslb_tally *tally; /* NULL: not counted */
-    struct rng *rng;          /* NULL: `random` below */
+    struct gslb_tally *tally;     /* NULL: not counted */
+    struct gslb_targets *targets; /* of the plan; NULL: no name that is not ours is known */
+    struct rng *rng;              /* NULL: `random` below */
     /* changed per query */
     uint64_t random;
     uint16_t picks[GSLB_MEMBERS_MAX];
@@ -41,7 +49,8 @@ enum gslb_outcome { /* as authority/dynamic.h */
                     GSLB_SET = DYNAMIC_SET,
                     GSLB_NODATA = DYNAMIC_NODATA,
                     GSLB_REFUSED = DYNAMIC_REFUSED,
-                    GSLB_FAILED = DYNAMIC_FAILED
+                    GSLB_FAILED = DYNAMIC_FAILED /* nothing is known yet of a name that is not ours:
+                                                    the zone's own records, else SERVFAIL */
 };
 
 struct gslb_log;
@@ -95,7 +104,8 @@ enum gslb_why {
     GSLB_WHY_NORMAL, /* TTL */
     GSLB_WHY_UNSETTLED,
     GSLB_WHY_FORCED, /* an operator's word ends */
-    GSLB_WHY_CLAMPED
+    GSLB_WHY_CLAMPED,
+    GSLB_WHY_TARGET /* what is left of an address that was fetched */
 };
 struct gslb_event {
     enum gslb_step step;

@@ -41,6 +41,8 @@ expect 1 lookup -d "$dir/own.mmdb" 10.0.0.1 192.0.2.1
 grep -q '^192\.0\.2\.1 .* unknown$' "$dir/out" || fail "an unknown address"
 expect 0 lookup -d "$dir/own.mmdb" -d $data/GeoLite2-ASN-Test.mmdb 1.128.0.1
 [ "$(wc -l <"$dir/out")" = 2 ] || fail "two databases are two lines"
+expect 0 lookup -d zones/lab/places.csv 127.20.0.1 2001:db8:24::1
+[ "$(grep -c 'Ashburn\|Tokyo' "$dir/out")" = 2 ] || fail "rows are not looked up as they are"
 expect 2 lookup -d "$dir/own.mmdb" not-an-address
 expect 2 lookup 10.0.0.1
 expect 2 lookup -d "$dir/own.mmdb"
