@@ -109,7 +109,9 @@ static void copy_health(const struct gslb_table *from, unsigned count, struct gs
 {
     for (uint32_t i = 0; i < count; i++) {
         struct gslb_view v = gslb_table_get(from, i);
+        uint32_t second, last = gslb_table_last(from, i, &second);
         gslb_table_put(to, i, &v);
+        gslb_table_put_last(to, i, last, second);
     }
 }
 

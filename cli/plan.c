@@ -93,29 +93,47 @@ static uint32_t number(const json_t *o, const char *key, uint32_t otherwise)
     return json_is_integer(v) ? (uint32_t)json_integer_value(v) : otherwise;
 }
 
+static uint32_t slot_of(const struct gslb_table *t, const json_t *o, const char *key)
+{
+    const char *identity = json_string_value(json_object_get(o, key));
+    return identity ? gslb_table_find(t, identity) : GSLB_NO_SLOT;
+}
+
+static void take_member(struct gslb_table *t, const json_t *o)
+{
+    uint32_t slot = slot_of(t, o, "identity");
+    const struct gslb_view v = {.up = flag(o, "up", true),
+                                .known = flag(o, "known", true),
+                                .unsettled = flag(o, "unsettled", false),
+                                .forced = flag(o, "forced", false),
+                                .over = flag(o, "over", false),
+                                .was_up = flag(o, "was_up", true),
+                                .has_load = json_is_integer(json_object_get(o, "load")),
+                                .permille = (uint16_t)number(o, "permille", 1000),
+                                .load = number(o, "load", 0),
+                                .rtt_us = number(o, "rtt_us", 0),
+                                .until_s = UINT32_MAX}; /* a share asks for no TTL */
+    if (slot != GSLB_NO_SLOT)
+        gslb_table_put(t, slot, &v);
+}
+
+/* The pool that was last usable, unless that is too long ago: simulate's clock stands at 0. */
+static void take_name(struct gslb_table *t, const json_t *o, double now_ms)
+{
+    enum { REMEMBERED_MS = 3600 * 1000 };
+    uint32_t slot = slot_of(t, o, "identity"), pool = slot_of(t, o, "pool");
+    double last = json_number_value(json_object_get(o, "last"));
+    if (slot != GSLB_NO_SLOT && pool != GSLB_NO_SLOT && now_ms - last <= REMEMBERED_MS)
+        gslb_table_put_last(t, slot, pool, 0);
+}
+
 void own_plan_health(struct gslb_table *t, const json_t *exported)
 {
+    double now_ms = json_number_value(json_object_get(exported, "time"));
     size_t i;
-    json_t *s;
-    json_array_foreach(json_object_get(exported, "slots"), i, s)
-    {
-        const char *id = json_string_value(json_object_get(s, "id"));
-        uint32_t slot = id && !strncmp(id, "member/", 7) ? gslb_table_find(t, id) : GSLB_NO_SLOT;
-        if (slot == GSLB_NO_SLOT)
-            continue;
-        const struct gslb_view v = {.up = flag(s, "up", true),
-                                    .known = flag(s, "known", true),
-                                    .unsettled = flag(s, "unsettled", false),
-                                    .forced = flag(s, "forced", false),
-                                    .over = flag(s, "over", false),
-                                    .was_up = flag(s, "was_up", true),
-                                    .has_load = json_is_integer(json_object_get(s, "load")),
-                                    .permille = (uint16_t)number(s, "permille", 1000),
-                                    .load = number(s, "load", 0),
-                                    .rtt_us = number(s, "rtt_us", 0),
-                                    .until_s = UINT32_MAX}; /* seconds of another clock */
-        gslb_table_put(t, slot, &v);
-    }
+    json_t *o;
+    json_array_foreach(json_object_get(exported, "members"), i, o) take_member(t, o);
+    json_array_foreach(json_object_get(exported, "names"), i, o) take_name(t, o, now_ms);
 }
 
 struct gslb_seen_count *own_plan_seen(const json_t *exported, unsigned *count)

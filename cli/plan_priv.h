@@ -21,7 +21,8 @@ int own_plan_load(struct own_plan *o, const char *file, const char *socket,
                   struct gslb_table *table, const struct steering_database *databases,
                   unsigned database_count);
 void own_plan_free(struct own_plan *o);
-/* Of /v1/gslb/export: what is said of slots into t; what was seen, the caller's to free. */
+/* Of /v1/gslb/export (gslb_monitor_export and `seen`): what is said of members and names into t;
+ * what was seen, the caller's to free. */
 void own_plan_health(struct gslb_table *t, const json_t *exported);
 struct gslb_seen_count *own_plan_seen(const json_t *exported, unsigned *count);
 
