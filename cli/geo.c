@@ -1,4 +1,4 @@
-/* cli/geo.c: geo build, lookup, info: databases of places. */
+/* cli/geo.c: geo build, lookup, info: databases of places (test: geo_test.c). */
 #include "args_priv.h"
 #include "base/diag.h"
 #include "base/err.h"
@@ -331,11 +331,11 @@ int verb_geo(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } rows[] = {{"build", build}, {"lookup", lookup}, {"info", info}};
+    } rows[] = {{"build", build}, {"lookup", lookup}, {"info", info}, {"test", verb_geo_test}};
     for (size_t i = 0; argc && i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(argv[0], rows[i].name))
             return rows[i].run(argc - 1, argv + 1);
     if (argc)
         fprintf(stderr, "waypost geo: there is no \"%s\"\n", argv[0]);
-    return usage(NULL, "geo build | lookup | info     (waypost geo --help)");
+    return usage(NULL, "geo build | lookup | info | test     (waypost geo --help)");
 }

@@ -43,6 +43,13 @@ static const struct verb {
     {"", NULL, "geo lookup -d FILE... IP... [--json]",
      "where databases (.mmdb) or rows (.csv) say addresses are"},
     {"", NULL, "geo info FILE [--json]", "what a database is and holds"},
+    {"", NULL, "geo test MAP IP... [--json] [--config FILE]", "what a map gives to addresses"},
+    {"gslb", verb_gslb, "gslb explain NAME [TYPE] --from IP [--ecs] [--json] [--config FILE]",
+     "why this answer, step by step"},
+    {"", NULL,
+     "gslb simulate [--down WHAT]... [--weight POOL/MEMBER=N]... [--geo MAP=FILE]... [--to FILE]",
+     "what would change, as shares (--config FILE, --name NAME, --all, --json)"},
+    {"", NULL, "gslb test FILE [--json] [--config FILE]", "do policy tests hold"},
     {"config", verb_config, "config new | show | explain | schema",
      "write a first file; show, explain options; JSON schema"},
     {"status", verb_status, "status", "what the running server is doing"},
@@ -71,8 +78,10 @@ static int verb_completion(int argc, char **argv)
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         printf("%s%s", i ? " " : "", verbs[i].name);
     fputs("' ;;\n    2\\ lab\\ *) words='up tour list break heal' ;;\n"
-          "    2\\ zone\\ *) words='check' ;;\n    2\\ geo\\ *) words='build lookup info' ;;\n    "
+          "    2\\ zone\\ *) words='check' ;;\n    2\\ geo\\ *) words='build lookup info test' "
+          ";;\n    "
           "2\\ cache\\ *) words='show flush' ;;\n"
+          "    2\\ gslb\\ *) words='explain simulate test' ;;\n"
           "    2\\ config\\ *) words='new show explain schema' ;;\n"
           "    2\\ completion\\ *) words='bash' ;;\n"
           "    3\\ config\\ new) words='resolver authority gslb' ;;\n"
@@ -82,6 +91,10 @@ static int verb_completion(int argc, char **argv)
         printf("%s ", o->path);
     fputs("' ;;\n    *\\ trace\\ *) words='--server --last --json --ndjson -c -s' ;;\n"
           "    *\\ geo\\ *) words='-d -o --description --json' ;;\n"
+          "    *\\ gslb\\ explain) words='--from --ecs --json --config -s' ;;\n"
+          "    *\\ gslb\\ simulate) words='--down --weight --geo --to --config --name --all --json "
+          "-s' ;;\n"
+          "    *\\ gslb\\ *) words='--config --json -s' ;;\n"
           "    *\\ query\\ *) words='+short +dnssec +tcp +norec +cd +noedns --json' ;;\n    esac\n"
           "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
           "complete -o default -F _waypost waypost\n",

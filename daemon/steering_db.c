@@ -101,11 +101,24 @@ static struct steering_db *db_read(struct steering *s, const char *path)
     return db;
 }
 
+/* The file that is to stand for a map's database, or NULL. */
+static const char *db_instead(const struct steering *s, const struct config_node *item,
+                              const char *path)
+{
+    if (strcmp(path, "gslb.maps.*.database") != 0)
+        return NULL;
+    for (unsigned i = 0; i < s->database_count; i++)
+        if (!strcmp(s->databases[i].map, item->key))
+            return s->databases[i].file;
+    return NULL;
+}
+
 struct steering_db *steering_db_take(struct steering *s, const struct config_node *item,
                                      const char *path)
 {
-    const char *name = config_text(s->c, item, path);
-    const char *file = name ? steering_file(s, name) : NULL;
+    const char *name = config_text(s->c, item, path), *file = db_instead(s, item, path);
+    if (!file && name)
+        file = steering_file(s, name);
     if (!file)
         return NULL;
     for (unsigned i = 0; i < s->db_count; i++)

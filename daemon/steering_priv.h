@@ -29,7 +29,9 @@ struct steering_geo {
 struct steering {
     const struct config *c;
     struct gslb_plan *plan;
-    const struct gslb_plan *before; /* or NULL */
+    const struct gslb_plan *before;            /* or NULL */
+    const struct steering_database *databases; /* instead of those that are written */
+    unsigned database_count;
     struct diag_list *diags;
     unsigned *kept;
     struct arena scratch;    /* of this build */

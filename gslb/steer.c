@@ -146,7 +146,7 @@ static bool try_pool(struct steering *s, const struct gslb_name *n, int pool)
     weigh(s, p, n->family_fail_over ? family_of(s->ask->qtype) : ANY_FAMILY, &g);
     enum gslb_why why = verdict(p, &g);
     SAY(s, .step = GSLB_STEP_POOL, .why = why, .index = pool, .number = (int64_t)g.healthy * 1000,
-        .other = (int64_t)g.all * 1000);
+        .other = (int64_t)g.all * 1000, .depth = g.available);
     s->unsettled |= g.unsettled;
     if (g.until_s < s->until_s)
         s->until_s = g.until_s;
@@ -448,7 +448,10 @@ static unsigned pick(struct steering *s, int pool, enum family f, bool all)
         q.state = size <= sizeof copy ? memcpy(copy, q.state, size) : NULL;
     }
     if (s->ask->log) {
-        gslb_odds(&q, s->ask->log->odds);
+        struct gslb_pick asked = q;
+        if (s->ask->log->everybody && gslb_policy_uses_client(q.policy))
+            asked.policy = GSLB_WEIGHTED;
+        gslb_odds(&asked, s->ask->log->odds);
         s->ask->log->has_odds = true;
     }
     if (!near || p->shuffle)

@@ -133,21 +133,35 @@ static bool is_share(unsigned first, unsigned times, unsigned percent)
     return off * off <= (int64_t)36 * percent * (100 - percent) * times;
 }
 
-/* Sets the origins and asks until a right answer comes; microseconds from one to the other. */
+static unsigned count_of(const char *answers)
+{
+    unsigned n = 1;
+    for (const char *p = answers; *p; p++)
+        n += *p == '|';
+    return n;
+}
+
+/* Sets the origins and asks until each of the right answers came; microseconds from one to the
+ * other. */
 static int64_t await_change(struct tour *t, const struct steered *e, char *answer, size_t cap,
                             const char **wrong)
 {
     char said[256];
-    int64_t begun = clock_mono_us(clock_system());
+    unsigned seen = 0, all = (1u << count_of(e->answers)) - 1;
+    int64_t begun = clock_mono_us(clock_system()), took = 0;
     if (origins_set(t->origins, e->origins, e->how, said, sizeof said))
         *wrong = "the web servers cannot be set so";
-    while (!*wrong && ask_steered(t, e, answer, cap, wrong) < 0) {
-        if (clock_mono_us(clock_system()) - begun > CHANGE_US)
-            break;
-        *wrong = NULL;
-        poll(NULL, 0, 10);
+    while (!*wrong && seen != all) {
+        int which = ask_steered(t, e, answer, cap, wrong);
+        took = clock_mono_us(clock_system()) - begun;
+        if (took > CHANGE_US)
+            *wrong = *wrong ? *wrong : "not each of them";
+        else
+            *wrong = NULL;
+        seen |= which < 0 ? 0 : 1u << which;
+        poll(NULL, 0, seen == all ? 0 : 10);
     }
-    return clock_mono_us(clock_system()) - begun;
+    return took;
 }
 
 static void show_change(struct tour *t, const struct steered *e)

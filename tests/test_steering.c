@@ -258,8 +258,6 @@ static const struct {
      "a.test.: pool p has no site, but a map chooses by site"},
     /* what is not there yet */
     {"state", GSLB("state: x"), "gslb.state: not in this version"},
-    {"tests", GSLB("tests: [x]"), "gslb.tests: not in this version"},
-    {"explain", GSLB("explain: [127.0.0.0/8]"), "gslb.explain: not in this version"},
 };
 
 static void what_is_refused(void **state)

@@ -44,6 +44,7 @@ struct dynamic_ask {
     uint16_t qtype;       /* ANY: one type is chosen (RFC 8482) */
     const struct addr *client;        /* source of the packet */
     const struct edns_subnet *subnet; /* of the query; family 0: none */
+    bool explain;                     /* the query asks why (EDNS_EXPLAIN) */
 };
 struct dynamic_answer {
     enum dynamic_verdict verdict;

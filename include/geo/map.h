@@ -110,6 +110,10 @@ const struct geo_place *geo_map_place(const struct geo_map *m, const struct addr
 const char *geo_map_network(const struct geo_map *m, const struct addr *a);
 /* The index of the rule that decides for this address, or -1. (Rules may give equal lists.) */
 int geo_map_rule(const struct geo_map *m, const struct addr *a);
+/* A rule as people say it ("country DE", "network offices", "any"); "" for -1. The map's. */
+const char *geo_map_rule_text(const struct geo_map *m, int rule);
+/* The database of places it was compiled with, or NULL. */
+const struct geo_db *geo_map_db(const struct geo_map *m);
 
 /* The list as the rules say it, evaluated for this one address without the table: what the table
  * is checked against (tests; geo_map_prove at load). */

@@ -15,6 +15,7 @@
 #include "geo/map.h"
 #include "gslb/check.h"
 #include "gslb/table.h"
+#include "net/acl.h"
 
 #define GSLB_NONE (-1)
 
@@ -144,7 +145,7 @@ struct gslb_plan {
     struct gslb_name *names; /* index: the id of authority/dynamic.h. owner NULL: free */
     unsigned name_count;
     uint32_t warm_up_ms;
-    bool explain_in_band; /* gslb.explain: see steer.h */
+    struct net_acl explain; /* who is told why when asked in band; its rules are the arena's */
     struct gslb_doubt doubt;
     /* gslb_plan_finish: */
     size_t state_bytes; /* of one worker's policy states */

@@ -76,7 +76,8 @@ enum gslb_step {
     GSLB_STEP_DRAWN,   /* index: site drawn by weight; depth: the network's length */
     GSLB_STEP_SKIPPED, /* index: site; why */
     GSLB_STEP_POOL,    /* index: pool; why: GSLB_WHY_OK or why not; number, other: 1000 x the weight
-                          available (slow start in full) and 1000 x that of all */
+                          available (slow start in full) and 1000 x that of all; depth: members
+                          available */
     GSLB_STEP_PICK,    /* index: pool; number: members given; depth: what its policy adds */
     GSLB_STEP_FALLBACK, /* index: pool or name; number: 1 a name */
     GSLB_STEP_ALL_DOWN, /* number: enum gslb_all_down that was done */
@@ -112,14 +113,20 @@ struct gslb_log {
     /* Of the pool that answered: odds of each member, as gslb_odds. */
     uint64_t odds[GSLB_MEMBERS_MAX];
     bool has_odds;
+    bool everybody; /* set by the caller: where a policy hashes the client, odds are those over all
+                       clients, by weight, not this client's 0 or 1 */
 };
 
+#define GSLB_WHY_MAX 512 /* with its NUL: what an EDE text may be */
 /* The seam's other half: a struct dynamic whose decide steers with one worker. */
 struct gslb_decider {
     struct dynamic dynamic;       /* first */
     const struct gslb_plan *plan; /* set per batch, NULL: everything is static */
     struct gslb_worker *worker;
     int64_t mono_s, wall_s; /* set per batch */
+    /* For a client that may know and asks (EDNS_EXPLAIN). */
+    struct gslb_log log;
+    char why[GSLB_WHY_MAX];
 };
 void gslb_decider_init(struct gslb_decider *d, struct gslb_worker *w);
 

@@ -30,8 +30,8 @@ struct steered {
     unsigned share; /* percent of the answers that are the first address; 0: all are the same */
     int scope;      /* of the answer's client subnet; -1: none was named */
     const char *shows;
-    /* Beforehand these web servers are set so (lab/origins.h), and asking goes on until such an
-     * answer comes, which is measured. NULL: nothing happens beforehand. */
+    /* Beforehand these web servers are set so (lab/origins.h), and asking goes on until each of
+     * the answers came, which is measured. NULL: nothing happens beforehand. */
     const char *origins, *how;
 };
 

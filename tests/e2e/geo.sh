@@ -58,7 +58,7 @@ grep -q 'bad.csv:2:12: error: ' "$dir/err" || fail "a bad row has no place"
 expect 0 info "$dir/own.mmdb"
 expect 4 build "$dir/rows.csv" -o "$dir/absent/own.mmdb"
 (cd "$dir" && [ "$(echo *)" = 'bad.csv err out own.mmdb rows.csv' ]) || fail "something was left behind"
-[ "$("$WAYPOST" completion bash | grep -c 'build lookup info')" = 1 ] || fail "completion"
+[ "$("$WAYPOST" completion bash | grep -c 'build lookup info test')" = 1 ] || fail "completion"
 
 command -v mmdblookup >/dev/null || { echo "mmdblookup is not installed: compared with nobody"; exit 0; }
 python3 - "$dir" "$data" <<'P' || fail "mmdblookup says something else"
