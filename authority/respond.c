@@ -323,7 +323,7 @@ static enum outcome answer_steered(struct respond *r, const struct zone_node *n,
                               .qtype = q->qtype,
                               .client = r->ask->client,
                               .subnet = &q->edns.subnet,
-                              .explain = q->edns.explain};
+                              .explain = q->edns.present && q->edns.explain};
     struct dynamic_answer chosen = {.verdict = DYNAMIC_STATIC};
     r->ask->dynamic->decide(r->ask->dynamic, &ask, &chosen);
     r->scope = chosen.scope > r->scope ? chosen.scope : r->scope;
