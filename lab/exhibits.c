@@ -117,6 +117,14 @@ const struct steered lab_steered[] = {
      -1, "A client network stays where it is as long as that member is there.", NULL, NULL},
     {"drained", "drained.steer.geo", "127.22.0.1", "127.80.3.2", 8, 0, -1,
      "The first member is taken out by configuration.", NULL, NULL},
+    {"Frankfurt stops", "country.steer.geo", "127.21.0.1", ASHBURN, 1, 0, -1,
+     "Both web servers in Frankfurt stop: their clients get the next site.", "fra", "refuse"},
+    {"and is back", "country.steer.geo", "127.21.0.1", FRANKFURT, 1, 0, -1,
+     "They are started again, and get their clients again.", "fra", "heal"},
+    {"flapping", "flapping.steer.geo", "127.22.0.1", "127.80.3.2", 8, 0, -1,
+     "The first member changes every second; after a few changes it stays down.", NULL, NULL},
+    {"all down", "gone.steer.geo", "127.22.0.1", "203.0.113.61", 8, 0, -1,
+     "No member has the page that the check wants: the zone's own record.", NULL, NULL},
 };
 const unsigned lab_steered_count = sizeof lab_steered / sizeof *lab_steered;
 

@@ -10,6 +10,7 @@ trap 'rm -rf "$out"' EXIT
 for turn in 1 2; do
     "$WAYPOST" lab tour --zones "$source_dir/zones/lab" >"$out/tour" 2>"$out/err" || { cat "$out/tour" "$out/err"; fail "turn $turn failed"; }
     grep -q '^all [0-9]* claims hold$' "$out/tour" || fail "turn $turn says nothing of its claims"
+    grep -q 'Frankfurt stops .* 127[.]80[.]2[.][12] .* after [0-9.]* s (fail-after 2 x 1 s)$' "$out/tour" || fail "turn $turn: no measured failover"
 done
 
 # Words for a running lab, from another process.
