@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DOWN_SHOWN 5
+
 static const char *text_of(const json_t *o, const char *key)
 {
     const char *s = json_string_value(json_object_get(o, key));
@@ -66,9 +68,13 @@ static unsigned print_attention(const json_t *doc)
         n++;
     }
     const json_t *gslb = json_object_get(doc, "gslb");
-    json_array_foreach(json_object_get(gslb, "down"), i, v)
-    {
-        printf("attention   %s is down: waypost gslb status\n", json_string_value(v));
+    const json_t *down = json_object_get(gslb, "down");
+    if (json_array_size(down)) {
+        printf("attention   %zu member%s down (gslb status): ", json_array_size(down),
+               json_array_size(down) == 1 ? " is" : "s are");
+        json_array_foreach(down, i, v) if (i < DOWN_SHOWN)
+            printf("%s%s", i ? ", " : "", json_string_value(v));
+        puts(json_array_size(down) > DOWN_SHOWN ? ", ..." : "");
         n++;
     }
     if (json_is_true(json_object_get(gslb, "frozen")) ||

@@ -82,7 +82,7 @@ static void get_explain(struct call *c)
     if (!monitor(c) || !call_take_name(c, name) || !call_take_type(c, DNS_TYPE_A, &type))
         return;
     dns_name_lower(lower, name);
-    int id = gslb_plan_name(plan, lower);
+    int id = gslb_explain_name(plan, lower);
     if (id < 0) {
         call_refuse(c, MHD_HTTP_NOT_FOUND, "this name is not steered (gslb.names)");
         return;

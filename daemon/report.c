@@ -105,6 +105,8 @@ static json_t *report_health(struct server *s)
             bool is_up = json_is_true(json_object_get(member, "up"));
             snprintf(name, sizeof name, "%s/%s", json_string_value(json_object_get(pool, "name")),
                      json_string_value(json_object_get(member, "name")));
+            if (json_is_false(json_object_get(member, "enabled")))
+                continue; /* as it is written: nobody has to look */
             members++;
             up += is_up;
             ordered += json_is_object(json_object_get(member, "forced"));

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -267,6 +268,7 @@ int server_watch(struct server *s, const struct snapshot *snap, struct diag_list
         if (!s->explainer)
             return ERR_NOMEM;
         s->explainer->table = s->shared.table;
+        s->explainer->index = UINT_MAX; /* no policy state is its own */
     }
     if (!s->health) {
         for (unsigned i = 0; i < s->worker_count; i++)
