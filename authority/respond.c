@@ -313,6 +313,15 @@ static enum outcome answer_chosen(struct respond *r, const struct dynamic_answer
 }
 
 /* As answer_node, for what is decided now; STATIC: the zone's own records are the answer. */
+/* Has the zone itself something to answer this with? */
+static bool has_own(const struct respond *r, const struct zone_node *n, uint16_t qtype)
+{
+    struct dns_rrset set;
+    return qtype == DNS_TYPE_ANY ? n->set_count != 0
+                                 : zone_node_get(r->zone, n, qtype, 0, &set) ||
+                                       zone_node_get(r->zone, n, DNS_TYPE_CNAME, 0, &set);
+}
+
 static enum outcome answer_steered(struct respond *r, const struct zone_node *n,
                                    const uint8_t *owner, const struct zone_node *encloser)
 {
@@ -340,6 +349,8 @@ static enum outcome answer_steered(struct respond *r, const struct zone_node *n,
         r->out->rcode = DNS_RCODE_REFUSED;
         return OUTCOME_ERROR;
     case DYNAMIC_FAILED:
+        if (has_own(r, n, q->qtype))
+            break;
         r->out->rcode = DNS_RCODE_SERVFAIL;
         return OUTCOME_ERROR;
     case DYNAMIC_STATIC:

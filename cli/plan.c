@@ -30,7 +30,7 @@ static int build(struct own_plan *o, const char *file, const struct steering_dat
                  unsigned database_count)
 {
     struct diag_list d;
-    const struct steering_place place = {o->table, 1};
+    const struct steering_place place = {.table = o->table, .workers = 1};
     diag_init(&d);
     int err = config_load(&o->config, file, &d);
     bool read = !err;

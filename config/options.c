@@ -209,6 +209,9 @@ const struct config_option config_options[] = {
          "File to which changes of health are appended, one JSON object a line."),
     PREFIXES("gslb.explain", "Networks that may ask for a decision's reasons in the answer."),
     TEXTS("gslb.tests", "Files of policy tests that a reload must pass."),
+    TEXTS("gslb.resolve-hosts-with",
+          "Who looks up `alias` and `host`: the word self, our own resolver (the default), or "
+          "addresses of servers that resolve."),
     DURATION("gslb.warm-up", "1s", 0, 60000,
              "How long steered answers wait for the first round of checks."),
     NETWORKS("gslb.networks", "24", "56",

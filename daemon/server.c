@@ -126,6 +126,12 @@ static bool any_resolver(const struct snapshot *snap)
     return false;
 }
 
+/* Our own resolver looks names up also where no listener resolves for others. */
+static bool needs_resolver(const struct server *s, const struct snapshot *snap)
+{
+    return snap->plan && snap->plan->target_count && follow_is_self(s->follow);
+}
+
 static int make_engine(struct server *s, struct diag_list *diags)
 {
     struct rng rng;
@@ -136,7 +142,7 @@ static int make_engine(struct server *s, struct diag_list *diags)
     rng_bytes(&rng, s->shared.cookie_secret, sizeof s->shared.cookie_secret);
     seed = rng_u64(&rng);
     rng_fini(&rng);
-    if (!any_resolver(server_snapshot(s)))
+    if (!any_resolver(server_snapshot(s)) && !needs_resolver(s, server_snapshot(s)))
         return answers_new(&s->shared.answers, ANSWERS_BYTES_MIN, seed);
     err = answers_new(&s->shared.answers, s->engine.answers_bytes, seed);
     if (!err)
@@ -256,11 +262,49 @@ static int make_control(struct server *s, const struct config *c, const char *na
     return must ? err : 0;
 }
 
-/* ---- health ---- */
+/* ---- health, and names that are not ours ---- */
+
+static int ask_worker(void *arg, struct worker_question *q)
+{
+    struct server *s = arg;
+    if (s->ending || !s->worker_count)
+        return ERR_CLOSED;
+    return worker_ask(s->workers[s->next_worker++ % s->worker_count], q);
+}
+
+/* Members given by name have other addresses: those are watched. */
+static void on_addresses(void *arg)
+{
+    struct server *s = arg;
+    if (s->health && !s->bg.settling && !s->ending)
+        health_plan(s->health, server_snapshot(s)->plan);
+}
+
+static int make_follow(struct server *s, const struct config *c, struct diag_list *d)
+{
+    int err = follow_open(&s->follow,
+                          &(struct follow_place){.loop = &s->loop,
+                                                 .clock = s->shared.clock,
+                                                 .domain = &s->shared.domain,
+                                                 .config = c,
+                                                 .ask = ask_worker,
+                                                 .changed = on_addresses,
+                                                 .arg = s},
+                          d);
+    if (!err)
+        s->shared.targets = follow_targets(s->follow);
+    return err;
+}
 
 int server_watch(struct server *s, const struct snapshot *snap, struct diag_list *d)
 {
     int err = 0;
+    if (needs_resolver(s, snap) && !s->shared.resolver) {
+        diag_add(
+            d, DIAG_ERROR, &(struct diag_at){.hint = "restart the server"},
+            "gslb: names are to be looked up by our own resolver, which was not needed before");
+        return ERR_INVALID;
+    }
     if (!snap->plan && !s->health)
         return 0;
     if (!s->explainer) {
@@ -268,6 +312,7 @@ int server_watch(struct server *s, const struct snapshot *snap, struct diag_list
         if (!s->explainer)
             return ERR_NOMEM;
         s->explainer->table = s->shared.table;
+        s->explainer->targets = s->shared.targets;
         s->explainer->index = UINT_MAX; /* no policy state is its own */
     }
     if (!s->health) {
@@ -282,7 +327,10 @@ int server_watch(struct server *s, const struct snapshot *snap, struct diag_list
                                                  .config = snap->config},
                           d);
     }
-    return err ? err : health_plan(s->health, snap->plan);
+    err = err ? err : health_plan(s->health, snap->plan);
+    if (!err)
+        follow_plan(s->follow, snap->plan);
+    return err;
 }
 
 /* What is steered is answered after the first round of probes, or the warm-up. */
@@ -303,7 +351,6 @@ static int start_serving(struct server *s, const struct config *config, const ch
     int err = find_user(config, &pw, names, sizeof names, diags);
     err = err ? err : probe_addresses(s, diags);
     err = err ? err : make_engine(s, diags);
-    err = err ? err : server_loop(s);
     err = err ? err : bind_workers(s, diags);
     err = err ? err : make_control(s, config, control, &pw, diags);
     err = err ? err : become_user(&pw, diags);
@@ -333,7 +380,10 @@ int server_start(struct server **out, struct config *config, const struct server
     snap_init(&s->shared.domain);
     int err = engine_init(&s->engine, config, diags);
     err = err ? err : gslb_table_new(&s->shared.table);
-    s->place = (struct steering_place){s->shared.table, count_workers(config)};
+    err = err ? err : server_loop(s);
+    err = err ? err : make_follow(s, config, diags);
+    s->place = (struct steering_place){
+        .table = s->shared.table, .targets = s->shared.targets, .workers = count_workers(config)};
     if (err)
         config_free(config);
     else
@@ -375,6 +425,8 @@ void server_free(struct server *s)
     s->health = NULL;
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_free(s->workers[i]);
+    follow_close(s->follow);
+    s->follow = NULL;
     if (s->control)
         control_close(s->control);
     drop_waiters(s->bg.waiters);

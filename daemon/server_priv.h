@@ -3,6 +3,7 @@
 #define WAYPOST_DAEMON_SERVER_PRIV_H
 
 #include "daemon/control.h"
+#include "daemon/follow.h"
 #include "daemon/health.h"
 #include "daemon/server.h"
 #include "daemon/watch.h"
@@ -43,6 +44,7 @@ struct server {
     unsigned next_worker; /* who answers the control socket's next question */
     struct control *control;
     struct background bg;
+    struct follow *follow;
     struct health *health;         /* NULL until something is steered */
     struct gslb_worker *explainer; /* for decisions that nobody is waiting for */
     struct gslb_tally *tallies[SERVER_WORKERS_MAX];

@@ -341,7 +341,7 @@ static int take_plan(struct snapshot *s, const struct snapshot *before,
                      const struct steering_place *place, const struct origins *o,
                      struct diag_list *diags, unsigned *errors)
 {
-    struct steering_place nowhere = {NULL, 1};
+    struct steering_place nowhere = {.workers = 1};
     int err = place ? 0 : gslb_table_new(&nowhere.table);
     if (err)
         return err;

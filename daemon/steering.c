@@ -203,6 +203,7 @@ static int finish(struct steering *s, const struct steering_place *place)
 {
     struct gslb_table *own = NULL;
     int err = place->table ? 0 : gslb_table_new(&own);
+    s->plan->targets = place->targets;
     err = err ? err
               : gslb_plan_finish(s->plan, s->before, own ? own : place->table, place->workers,
                                  s->diags);

@@ -130,11 +130,8 @@ static void read_name(struct steering *s, const struct config_node *item, struct
     read_outside(s, item, n);
     n->all_down = all_down_of(config_text(c, item, NAME "when-all-down"));
     read_ttl(s, item, n);
-    if (alias) {
+    if (alias)
         n->alias = steering_domain(s, config_node(c, item, NAME "alias"), alias);
-        steering_wrong(s, config_node(c, item, NAME "alias"), "write its pools",
-                       "gslb.names.*.alias: not in this version");
-    }
 }
 
 void steering_names_read(struct steering *s)

@@ -88,11 +88,8 @@ static void read_kind(struct steering *s, const struct config_node *item, struct
     read_addresses(s, item, e);
     if (cname)
         e->host = steering_domain(s, config_node(c, item, MEMBER "cname"), cname);
-    if (host) {
+    if (host)
         e->host = steering_domain(s, config_node(c, item, MEMBER "host"), host);
-        steering_wrong(s, config_node(c, item, MEMBER "host"), "write its addresses, or cname",
-                       "gslb.pools.*.members.*.host: not in this version");
-    }
 }
 
 static void read_tags(struct steering *s, const struct config_node *item, struct gslb_endpoint *e)

@@ -235,6 +235,7 @@ static int make_steering(struct worker *w, unsigned index)
     int err = gslb_tally_new(&w->tally);
     w->steering.index = index;
     w->steering.table = w->shared->table;
+    w->steering.targets = w->shared->targets;
     w->steering.tally = w->tally;
     w->steering.rng = &w->rng;
     gslb_decider_init(&w->decider, &w->steering);

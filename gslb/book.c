@@ -145,6 +145,31 @@ struct book_set *book_set_new(const struct gslb_fetched *f, const struct book_se
     return s;
 }
 
+/* Every record of a family of a is one of b's. */
+static bool is_among(const struct book_set *a, const struct book_set *b, unsigned f)
+{
+    const uint8_t *p = a->rdata + (f ? a->size[0] : 0), *q = b->rdata + (f ? b->size[0] : 0);
+    size_t one = f ? 2 + 16 : 2 + 4;
+    for (unsigned i = 0; i < a->count[f]; i++) {
+        bool found = false;
+        for (unsigned j = 0; j < b->count[f] && !found; j++)
+            found = !memcmp(p + i * one, q + j * one, one);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+bool book_set_same(const struct book_set *a, const struct book_set *b)
+{
+    if (!a || !b)
+        return a == b;
+    for (unsigned f = 0; f < 2; f++)
+        if (a->count[f] != b->count[f] || !is_among(a, b, f))
+            return false;
+    return true;
+}
+
 /* ---- books ---- */
 
 static void book_free(struct part *p)

@@ -25,6 +25,8 @@ struct book_set {
  * then set, and f holds the other one) is taken over from there. NULL: out of memory. */
 struct book_set *book_set_new(const struct gslb_fetched *f, const struct book_set *before,
                               uint32_t now_s);
+/* The same addresses, in whatever order. NULL has none. */
+bool book_set_same(const struct book_set *a, const struct book_set *b);
 static inline void book_set_unref(struct book_set *s)
 {
     if (s)

@@ -5,6 +5,7 @@
 #include "dns/name.h"
 #include "dns/rdata.h"
 #include "dns/type.h"
+#include "gslb/target.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -355,6 +356,32 @@ static json_t *answer_json(struct telling *t)
     return o;
 }
 
+/* ---- an alias ---- */
+
+static json_t *alias_json(struct telling *t)
+{
+    const struct gslb_name *n = &t->plan->names[t->ask->name];
+    const struct edns_subnet *subnet = &t->ask->client->subnet;
+    struct gslb_target_found found;
+    char text[DNS_NAME_TEXT_MAX];
+    if (!n->alias)
+        return json_null();
+    json_t *o = json_object();
+    bool followed = t->w->targets && n->alias_target != GSLB_NO_TARGET;
+    bool known =
+        followed && gslb_target_find(t->w->targets, n->alias_target, subnet->family ? subnet : NULL,
+                                     (uint32_t)t->ask->mono_s, &found);
+    dns_name_print(n->alias, text);
+    tell_text(t, o, "name", text);
+    tell_text(t, o, "state",
+              !followed     ? "not followed here"
+              : !known      ? "nothing fetched yet"
+              : found.stale ? "fetched, and old: it cannot be fetched again"
+                            : "fetched");
+    tell(t, o, "expires", known ? json_integer(found.ttl) : json_null());
+    return o;
+}
+
 /* ---- all of it ---- */
 
 static json_t *document(struct telling *t)
@@ -366,6 +393,7 @@ static json_t *document(struct telling *t)
     tell_text(t, o, "name", owner);
     tell_text(t, o, "type", dns_type_print(t->ask->qtype, type));
     tell(t, o, "client", client_json(t));
+    tell(t, o, "alias", alias_json(t));
     tell(t, o, "map", map_json(t));
     tell(t, o, "pools", explain_pools(t));
     tell(t, o, "answer", answer_json(t));

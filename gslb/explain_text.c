@@ -236,6 +236,9 @@ void gslb_explain_print(const json_t *explained, FILE *out, bool colour)
     json_t *v;
     fprintf(out, "%s %s\n", text_of(explained, "name"), text_of(explained, "type"));
     print_client(&p, client);
+    const json_t *alias = json_object_get(explained, "alias");
+    if (json_is_object(alias))
+        fprintf(out, "alias      %s (%s)\n", text_of(alias, "name"), text_of(alias, "state"));
     if (json_is_object(map)) {
         print_place(&p, client);
         print_map(&p, map);

@@ -10,6 +10,7 @@
 #define WAYPOST_GSLB_MONITOR_PRIV_H
 
 #include "gslb/monitor.h"
+#include "gslb/target.h"
 
 #include "base/hash.h"
 #include "base/list.h"
@@ -220,6 +221,10 @@ int64_t monitor_wall_ms(const struct gslb_monitor *m, int64_t mono_ms);
 int64_t monitor_mono_ms(const struct gslb_monitor *m, int64_t wall_ms);
 const char *monitor_status_name(enum gslb_status s);
 /* "pool/member"; out has room for cap. */
+/* Addresses of a member, of a host name those that are known now; out has room for two times
+ * GSLB_HOST_ADDRESSES. Returns how many. */
+unsigned member_addresses(const struct gslb_monitor *m, const struct gslb_plan *plan,
+                          const struct gslb_endpoint *e, struct addr *out);
 const char *member_print(const struct member *mb, char *out, size_t cap);
 
 /* scene.c */

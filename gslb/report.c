@@ -91,13 +91,14 @@ static int64_t member_since(const struct member *mb)
     return since;
 }
 
-static json_t *addresses_json(const struct gslb_endpoint *e)
+static json_t *addresses_json(const struct gslb_monitor *m, const struct gslb_endpoint *e)
 {
     json_t *list = json_array();
+    struct addr at[2 * GSLB_HOST_ADDRESSES];
     char text[ADDR_TEXT_MAX];
-    for (unsigned f = 0; f < 2; f++)
-        if (e->kind == GSLB_ADDRESSES && e->address[f].family)
-            json_array_append_new(list, json_string(addr_print(&e->address[f], text)));
+    unsigned n = member_addresses(m, m->scene->plan, e, at);
+    for (unsigned i = 0; i < n; i++)
+        json_array_append_new(list, json_string(addr_print(&at[i], text)));
     return list;
 }
 
@@ -109,7 +110,7 @@ static json_t *member_json(const struct gslb_monitor *m, const struct member *mb
     for (unsigned i = 0; i < mb->seat_count; i++)
         json_array_append_new(checks, check_json(m, &mb->seats[i]));
     set_text(o, "name", mb->endpoint->name);
-    set(o, "address", addresses_json(mb->endpoint));
+    set(o, "address", addresses_json(m, mb->endpoint));
     set_text(o, "state", monitor_status_name(mb->status));
     set(o, "up", json_boolean(mb->view.up));
     set(o, "unsettled", json_boolean(mb->view.unsettled));

@@ -178,12 +178,36 @@ static int seat_make(struct gslb_monitor *m, struct scene *s, struct member *mb,
     return 0;
 }
 
-/* At an address of its own a check is made once, else at each address of the member. A member
- * without any (a host name) is asked only where the check says so. */
+unsigned member_addresses(const struct gslb_monitor *m, const struct gslb_plan *plan,
+                          const struct gslb_endpoint *e, struct addr *out)
+{
+    struct gslb_target_found found;
+    unsigned n = 0;
+    if (e->kind == GSLB_ADDRESSES)
+        for (unsigned f = 0; f < 2; f++)
+            if (e->address[f].family)
+                out[n++] = e->address[f];
+    if (e->kind != GSLB_HOST || !plan->targets ||
+        !gslb_target_find(plan->targets, e->target, NULL, (uint32_t)(monitor_now(m) / 1000),
+                          &found))
+        return n;
+    for (unsigned f = 0; f < 2; f++) {
+        const uint8_t *p = found.rdata[f];
+        for (unsigned i = 0; i < found.count[f] && i < GSLB_HOST_ADDRESSES; i++) {
+            struct dns_rd rd = dns_rd_next(&p);
+            out[n++] = addr_of_bytes(rd.at, rd.len, 0);
+        }
+    }
+    return n;
+}
+
+/* At an address of its own a check is made once, else at each address of the member. */
 static int seats_make(struct gslb_monitor *m, struct scene *s, struct member *mb)
 {
     static const struct addr nowhere;
     const struct gslb_endpoint *e = mb->endpoint;
+    struct addr addresses[2 * GSLB_HOST_ADDRESSES];
+    unsigned count = member_addresses(m, s->plan, e, addresses);
     int err = 0;
     mb->seats = s->seats + s->seat_count;
     for (unsigned i = 0; i < e->check_count && !err; i++) {
@@ -195,9 +219,8 @@ static int seats_make(struct gslb_monitor *m, struct scene *s, struct member *mb
         else if (c->address.family)
             err = seat_make(m, s, mb, i, &c->address);
         else
-            for (unsigned f = 0; f < 2 && e->kind == GSLB_ADDRESSES && !err; f++)
-                if (e->address[f].family)
-                    err = seat_make(m, s, mb, i, &e->address[f]);
+            for (unsigned f = 0; f < count && !err; f++)
+                err = seat_make(m, s, mb, i, &addresses[f]);
     }
     return err;
 }
@@ -252,7 +275,7 @@ static int arrays_make(struct scene *s)
         s->member_count += pool->endpoint_count;
         for (unsigned j = 0; j < pool->endpoint_count; j++) {
             const struct gslb_endpoint *e = &pool->endpoints[j];
-            seats += (size_t)e->check_count * 2;
+            seats += (size_t)e->check_count * (e->kind == GSLB_HOST ? 2 * GSLB_HOST_ADDRESSES : 2);
             checks = e->check_count > checks ? e->check_count : checks;
             s->slots = e->slot >= s->slots ? e->slot + 1 : s->slots;
         }

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { LAST_HEALTHY_S = 3600, DRY_STATE = 1024, HOST_ADDRESSES = 8 };
+enum { LAST_HEALTHY_S = 3600, DRY_STATE = 1024 };
 
 /* One decision under way. */
 struct steering {
@@ -494,7 +494,7 @@ static bool put_host(struct steering *s, struct records *r, const struct gslb_en
     struct gslb_target_found found;
     if (!find_target(s, e->target, NULL, &found) || !found.count[f])
         return false;
-    records_put_found(r, &found, HOST_ADDRESSES);
+    records_put_found(r, &found, GSLB_HOST_ADDRESSES);
     s->fetched_ttl = found.ttl < s->fetched_ttl ? found.ttl : s->fetched_ttl;
     return true;
 }

@@ -86,6 +86,7 @@ static struct entry *entry_take(struct target *g, const struct prefix *net, uint
 static void entry_put(struct target *g, struct entry *e, struct book_set *set)
 {
     e->wished_s = entry_used(e); /* what the old set knew */
+    g->moved |= !e->net.family && !book_set_same(e->set, set);
     book_set_unref(e->set);
     e->set = set;
     g->changed = true;
@@ -117,6 +118,8 @@ static void publish(struct gslb_targets *t, struct target *g)
         book_finish(b);
     }
     g->changed = false;
+    t->changes += g->moved;
+    g->moved = false;
     struct book *old = g->current;
     g->current = b;
     atomic_store(&g->book, b);
@@ -134,6 +137,7 @@ void target_clear(struct gslb_targets *t, struct target *g)
     free(g->networks);
     g->networks = NULL;
     g->room = 0;
+    g->moved |= !book_set_same(g->everybody.set, NULL);
     book_set_unref(g->everybody.set);
     g->everybody = (struct entry){0};
     publish(t, g);

@@ -51,6 +51,7 @@ struct target {
     unsigned count, room;
     unsigned flights;
     bool changed;   /* since the book was made */
+    bool moved;     /* the addresses that everybody gets are others */
     int64_t due_ms; /* earliest of its entries */
     int last;       /* error of the last fetch that ended */
 };
@@ -66,6 +67,7 @@ struct gslb_targets {
     uint32_t first;         /* begins the next turn, so that each has its turn */
     struct list flights;    /* of fetches outstanding */
     unsigned flight_count;
+    uint64_t changes;     /* gslb_targets_changes */
     struct book *waiting; /* replaced; readers may hold them */
     struct wishes wishes;
     _Atomic(struct target *) slots[TARGETS_MAX];

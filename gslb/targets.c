@@ -180,8 +180,10 @@ unsigned gslb_targets_turn(struct gslb_targets *t)
         if (g->due_ms < next)
             next = g->due_ms;
     }
-    if (t->flight_count == TARGETS_FLIGHTS || (t->waiting && next > now_ms + TARGETS_POLL_MS))
-        next = now_ms + TARGETS_POLL_MS; /* no sooner: what is due waits for room */
+    if (t->flight_count == TARGETS_FLIGHTS ||
+        ((t->waiting || t->flight_count) && next > now_ms + TARGETS_POLL_MS))
+        next = now_ms + TARGETS_POLL_MS; /* what a fetch brings says when it is due again; when
+                                            there is no room for more, no sooner */
     return next > now_ms ? (unsigned)(next - now_ms) : 1;
 }
 
@@ -259,6 +261,11 @@ static json_t *target_json(const struct target *g, int64_t now_s)
                      s ? json_integer((int64_t)s->expires_s - now_s) : json_null(), "sets",
                      (int)sets, "addresses", (int)addresses, "failures", (int)g->everybody.failures,
                      "last", err_text(g->last));
+}
+
+uint64_t gslb_targets_changes(const struct gslb_targets *t)
+{
+    return t->changes;
 }
 
 json_t *gslb_targets_status(const struct gslb_targets *t)

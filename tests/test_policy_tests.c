@@ -131,7 +131,7 @@ static struct snapshot *snapshot_of(struct live *l, const char *text, const stru
     struct config *c = NULL;
     struct snapshot *s = NULL;
     struct diag_list d;
-    struct steering_place place = {table, 1};
+    struct steering_place place = {.table = table, .workers = 1};
     char path[160];
     unsigned zone_errors;
     diag_init(&d);

@@ -34,7 +34,7 @@ enum dynamic_verdict {
     DYNAMIC_SET,     /* `set`: of the type asked, or a CNAME */
     DYNAMIC_NODATA,  /* the name exists, this branch has nothing of this type */
     DYNAMIC_REFUSED, /* RCODE REFUSED, no records */
-    DYNAMIC_FAILED   /* SERVFAIL: nothing is known yet */
+    DYNAMIC_FAILED   /* nothing is known yet: the zone's own records, else SERVFAIL */
 };
 
 struct dynamic_ask {

@@ -12,8 +12,9 @@
 #include "gslb/plan.h"
 
 struct steering_place {
-    struct gslb_table *table; /* NULL: one of its own, for a check of the file alone */
-    unsigned workers;         /* at least as many as will ever serve the plan */
+    struct gslb_table *table;     /* NULL: one of its own, for a check of the file alone */
+    struct gslb_targets *targets; /* NULL: names that are not ours are not followed */
+    unsigned workers;             /* at least as many as will ever serve the plan */
 };
 
 /* *plan with one reference, NULL without `gslb`. before: the plan in force, or NULL. *kept grows by

@@ -18,7 +18,8 @@ struct worker_shared {
     struct resolver *resolver; /* NULL when no listener resolves */
     struct answers *answers;
     const struct engine *engine;
-    struct gslb_table *table; /* what is known of members' health */
+    struct gslb_table *table;     /* what is known of members' health */
+    struct gslb_targets *targets; /* and of names that are not ours */
     const struct clock *clock;
     uint8_t cookie_secret[16];
     int64_t drain_ms;

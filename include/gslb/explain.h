@@ -10,16 +10,16 @@
 
 /* {version, name, type, client: {address, from: "subnet"|"source"|"source (opt-out)"|
  *  "source (ignored)", length, network, place: {...}, database: {type, built}},
- *  map: {name, rule, rule_text, network, sites: [{site, pool, verdict, why}], weights, drawn,
- * fence}, steps: [{step, ...}], pools: [{name, site, verdict, why, up, available, of, needed,
- * policy, answers, members: [{name, address, state, why, forced, unsettled, weight, permille,
- * rtt_us, load, odds, given}]}], answer: {outcome, all_down: {policy, done}, records, ttl, ttl_why,
- * scope, network, below: {network, sites}, above: {network, sites}}, then: [{if: [pools], if_sites,
- * pool, site, outcome, all_down}]} client.network: the operator's, by name. `below` and `above`:
- * the networks next to the one the scope speaks of (without a client subnet: next to the one that
- * was looked at), with what they get. Rules count from 1. What is not known is null. Policy states
- * do not move, w's table is not written; beside serving workers w->index is none of theirs
- * (UINT_MAX), as each one's states are its own. NULL: out of memory. */
+ *  alias: {name, state, expires}, map: {name, rule, rule_text, network, sites: [{site, pool,
+ * verdict, why}], weights, drawn, fence}, steps: [{step, ...}], pools: [{name, site, verdict, why,
+ * up, available, of, needed, policy, answers, members: [{name, address, state, why, forced,
+ * unsettled, weight, permille, rtt_us, load, odds, given}]}], answer: {outcome, all_down: {policy,
+ * done}, records, ttl, ttl_why, scope, network, below: {network, sites}, above: {network, sites}},
+ * then: [{if: [pools], if_sites, pool, site, outcome, all_down}]} client.network: the operator's,
+ * by name. `below` and `above`: the networks next to the one the scope speaks of (without a client
+ * subnet: next to the one that was looked at), with what they get. Rules count from 1. What is not
+ * known is null. Policy states do not move, w's table is not written; beside serving workers
+ * w->index is none of theirs (UINT_MAX), as each one's states are its own. NULL: out of memory. */
 json_t *gslb_explain(const struct gslb_plan *p, struct gslb_worker *w, unsigned name,
                      uint16_t qtype, const struct gslb_client *client, int64_t mono_s,
                      int64_t wall_s);

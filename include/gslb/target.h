@@ -19,6 +19,7 @@
 
 #include <jansson.h>
 
+#define GSLB_HOST_ADDRESSES   8 /* of each family that a member given by name has at most */
 #define GSLB_NO_TARGET        UINT32_MAX
 #define GSLB_TARGET_ADDRESSES 64    /* per set and family */
 #define GSLB_TARGET_NETWORKS  4096  /* sets per target; the one that was not used longest goes */
@@ -75,6 +76,9 @@ struct gslb_target_found {
  * lives until its next turn. */
 bool gslb_target_find(struct gslb_targets *t, uint32_t index, const struct edns_subnet *subnet,
                       uint32_t now_s, struct gslb_target_found *out);
+/* Grows when the addresses that everybody gets of some target change: who probes them looks again.
+ * The control loop's. */
+uint64_t gslb_targets_changes(const struct gslb_targets *t);
 /* [{name, fetched, expires, sets, addresses, failures, last}]: of the set for everybody, seconds
  * since it was fetched and until it expires (null: there is none), and failures in a row; sets and
  * addresses of all networks. NULL: out of memory. The control loop's. */
