@@ -52,5 +52,7 @@ int map_check(const struct geo_map_config *c, struct diag_list *d);
 bool map_list_equal(const struct geo_list *a, const struct geo_list *b);
 /* The first address of the narrowest network around it; its own without such a bound. */
 void map_base(struct addr *a, uint8_t narrowest4, uint8_t narrowest6);
+/* To the first address behind the network that a's first `bits` bits are; false: there is none. */
+bool map_step(struct addr *a, unsigned bits);
 
 #endif
