@@ -89,7 +89,7 @@ static struct memo_slot inputs_at(const struct verify *v, const struct addr *kno
     key.first = own ? PREFIXES_NONE : value_in(c->db, known);
     const struct geo_place *first =
         own ? c->networks[key.net - 1].place : place_of(c->db, key.first);
-    if (map_place_needs_second(first))
+    if (c->asn_db && map_place_needs_second(first))
         key.second = value_in(c->asn_db, known);
     return key;
 }
@@ -160,6 +160,21 @@ static void verify_leaf(void *arg, const struct prefix *net, uint32_t value)
         fail(v, &first); /* a wider network would have done */
 }
 
+/* Then it was looked at already. */
+static bool begins_leaf(const struct verify *v, const struct addr *a)
+{
+    unsigned depth, bits;
+    if (prefixes_find(v->m->table, a, &depth) == MAP_FORM)
+        return false;
+    bits = a->family == 4 ? 96 + depth : depth;
+    if (bits % 8 && a->ip[bits / 8] & 0xff >> bits % 8)
+        return false;
+    for (unsigned i = (bits + 7) / 8; i < sizeof a->ip; i++)
+        if (a->ip[i])
+            return false;
+    return true;
+}
+
 static void verify_input(void *arg, const struct prefix *net, uint32_t value)
 {
     struct verify *v = arg;
@@ -168,7 +183,8 @@ static void verify_input(void *arg, const struct prefix *net, uint32_t value)
         return;
     struct addr a = {.family = net->family};
     memcpy(a.ip, net->ip, sizeof a.ip);
-    verify_address(v, &a);
+    if (!begins_leaf(v, &a))
+        verify_address(v, &a);
     struct addr next = a; /* and where the next narrowest network begins */
     map_base(&next, v->c->narrowest4, v->c->narrowest6);
     if (!v->err && memcmp(next.ip, a.ip, sizeof a.ip) != 0 &&
