@@ -659,7 +659,7 @@ static void a_database_that_cannot_be_read(void **state)
     assert_string_equal(first_site(a.plan, "10.1.1.1"), "sin");
     assert_string_equal(first_site(a.plan, "192.0.2.1"), "iad");
     assert_int_equal(a.kept, 0);
-    check_file(a.plan, "geo.mmdb", true, "none: not found");
+    check_file(a.plan, "geo.mmdb", true, "none: No such file");
     check_file(a.plan, "nets", false, "ok");
     write_db(&l, "192.0.2.0/24,DE\n"); /* it comes */
     struct built b = build_in(&l, WITH_DB, a.plan);

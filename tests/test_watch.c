@@ -14,10 +14,10 @@
 #include <cmocka.h>
 
 enum {
-    QUIET_MS = 60,
-    STEP_MS = 20,
-    FIRST_MS = 100,  /* the folders are watched by then, or else looked at once more */
-    AFTER_MS = 250,  /* nothing else is told */
+    QUIET_MS = 40,
+    STEP_MS = 12,
+    FIRST_MS = 50,   /* the folders are watched by then, or else looked at once more */
+    AFTER_MS = 120,  /* nothing else is told */
     LIMIT_MS = 8000, /* of one row */
     NEVER_MS = 1000000
 };

@@ -169,6 +169,13 @@ settles "half a database" $((before + 1))
 is "half a database" 198.51.100.0/24 192.0.2.20
 cat "$dir/de.mmdb" >"$dir/geo/places.mmdb"
 becomes "the whole of it" 198.51.100.0/24 192.0.2.10
+# One that is whole and old.
+cp "$WAYPOST_SOURCE_DIR/tests/data/mmdb/GeoIP2-Country-Test.mmdb" "$dir/geo/places.mmdb"
+becomes "an old one" 198.51.100.0/24 192.0.2.30
+"$WAYPOST" geo info "$dir/geo/places.mmdb" 2>&1 | grep -q 'warning: it was made [0-9]* days ago' || fail "geo info of an old one"
+"$WAYPOST" geo info "$dir/fr.mmdb" 2>&1 | grep -q 'warning' && fail "geo info of a new one"
+"$WAYPOST" status -s "$dir/control" >"$dir/out" 2>&1 && fail "status is content with an old database"
+grep -q 'attention *geo database .*geo/places.mmdb is old: it was made [0-9]* days ago' "$dir/out" || fail "attention: $(cat "$dir/out")"
 echo "$checked bad databases, $kept refused; $asked queries, $lost lost"
 
 kill $pid; wait $pid || fail "the end was not status 0"
