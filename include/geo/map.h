@@ -112,7 +112,7 @@ const char *geo_map_network(const struct geo_map *m, const struct addr *a);
 int geo_map_rule(const struct geo_map *m, const struct addr *a);
 
 /* The list as the rules say it, evaluated for this one address without the table: what the table
- * is checked against (tests; geo_map_prove at load). */
+ * is checked against (tests). */
 void geo_map_evaluate(const struct geo_map_config *c, const struct addr *a, struct geo_list *out,
                       uint16_t sites[GEO_SITES_MAX]);
 /* Checks every leaf of the table against geo_map_evaluate at both its ends, and that its neighbour
