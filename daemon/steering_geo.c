@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERIFY_MAX (4u << 20) /* evaluations of rules: above what databases have of places */
+#define VERIFY_MAX (64u << 20) /* sites looked at: some seconds of distances */
 
 #define LONG_US 1000000 /* what takes longer is told */
 
@@ -67,7 +67,7 @@ static int verify(const struct geo_map *geo, const struct geo_map_config *config
     struct geo_map_proof proof;
     struct addr wrong;
     int64_t compiled_us = clock_mono_us(clock_system());
-    int err = geo_map_verify(geo, config, VERIFY_MAX, &proof, &wrong);
+    int err = geo_map_verify(geo, config, VERIFY_MAX / (config->site_count + 1), &proof, &wrong);
     if (err == ERR_MISMATCH)
         diag_add(d, DIAG_ERROR, &(struct diag_at){.hint = "this is a fault of waypost: report it"},
                  "map %s: its table is not what the rules say at %s", config->name,
