@@ -322,6 +322,9 @@ static int info(int argc, char **argv)
         print_json(info_json(db, w.at[0], built));
     else
         print_info(db, w.at[0], built);
+    if (seconds && (uint64_t)time(NULL) > seconds + GEO_DB_OLD_S)
+        fprintf(stderr, "%s: warning: it was made %llu days ago\n", w.at[0],
+                (unsigned long long)((uint64_t)time(NULL) - seconds) / 86400);
     geo_db_free(db);
     return EXIT_POSITIVE;
 }

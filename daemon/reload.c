@@ -129,11 +129,21 @@ static void tell(struct reload_waiter *waiters, const struct server_reload *r)
     }
 }
 
+/* Databases that could not be read are told of as long as that lasts (files.c). */
+static unsigned kept_databases(const struct background *b)
+{
+    unsigned n = 0;
+    if (!b->err && b->before->plan && b->after->plan)
+        for (const struct gslb_file *f = b->after->plan->files; f; f = f->next)
+            n += f->problem != NULL;
+    return n;
+}
+
 static void say_reloaded(struct server *s)
 {
     const struct background *b = &s->bg;
     unsigned zones = zonedb_count(server_snapshot(s)->zones);
-    s->last_reload_failed = b->err || b->zone_errors;
+    s->last_reload_failed = b->err || b->zone_errors > kept_databases(b);
     if (b->err)
         log_error("reload", "nothing was changed: %s", err_text(b->err));
     else

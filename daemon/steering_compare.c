@@ -6,24 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The names of what a map of either plan orders: the sites, or the members of a pool. */
+/* What a map of either plan orders, by name: the sites, or the members of a pool. */
 struct ordered {
-    const struct gslb_site *sites;
-    const struct gslb_endpoint *members;
+    const char *names[GEO_SITES_MAX];
     unsigned count;
 };
 
-static struct ordered ordered_of(const struct gslb_plan *p, unsigned map)
+static void ordered_take(struct ordered *o, const struct gslb_plan *p, unsigned map)
 {
-    for (unsigned i = 0; i < p->pool_count; i++)
-        if (p->pools[i].near == (int)map)
-            return (struct ordered){NULL, p->pools[i].endpoints, p->pools[i].endpoint_count};
-    return (struct ordered){p->sites, NULL, p->site_count};
-}
-
-static const char *name_at(const struct ordered *o, unsigned i)
-{
-    return o->members ? o->members[i].name : o->sites[i].name;
+    const struct gslb_pool *pool = NULL;
+    for (unsigned i = 0; i < p->pool_count && !pool; i++)
+        pool = p->pools[i].near == (int)map ? &p->pools[i] : NULL;
+    o->count = pool ? pool->endpoint_count : p->site_count;
+    for (unsigned i = 0; i < o->count; i++)
+        o->names[i] = pool ? pool->endpoints[i].name : p->sites[i].name;
 }
 
 static const struct gslb_map *map_named(const struct gslb_plan *p, const char *name)
@@ -51,14 +47,15 @@ static void say(const char *name, const struct geo_map_change *c, struct diag_li
 static void compare(const struct gslb_plan *before, const struct gslb_plan *after,
                     const struct gslb_map *was, const struct gslb_map *now, struct diag_list *d)
 {
-    struct ordered a = ordered_of(before, (unsigned)(was - before->maps)),
-                   b = ordered_of(after, (unsigned)(now - after->maps));
+    struct ordered a, b;
     struct geo_map_change change;
     uint16_t site_now[GEO_SITES_MAX];
-    for (unsigned i = 0; i < a.count && i < GEO_SITES_MAX; i++) {
+    ordered_take(&a, before, (unsigned)(was - before->maps));
+    ordered_take(&b, after, (unsigned)(now - after->maps));
+    for (unsigned i = 0; i < a.count; i++) {
         site_now[i] = UINT16_MAX;
         for (unsigned k = 0; k < b.count; k++)
-            if (!strcmp(name_at(&a, i), name_at(&b, k)))
+            if (!strcmp(a.names[i], b.names[k]))
                 site_now[i] = (uint16_t)k;
     }
     int err = geo_map_compare(was->geo, now->geo, site_now, &change);

@@ -1,10 +1,16 @@
 /* daemon/steering_geo.c: the tables of a map, compiled or shared with the plan before. */
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "geo/map.h"
 #include "steering_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define VERIFY_MAX (64u << 20) /* sites looked at: some seconds of distances */
+
+#define LONG_US 1000000 /* what takes longer is told */
 
 static void geo_free(struct part *p)
 {
@@ -53,6 +59,29 @@ static struct steering_geo *geo_new(struct steering_db *db, struct steering_db *
     return g;
 }
 
+/* A table that is wrong serves nobody. */
+static int verify(const struct geo_map *geo, const struct geo_map_config *config, int64_t began_us,
+                  struct diag_list *d)
+{
+    char text[ADDR_TEXT_MAX];
+    struct geo_map_proof proof;
+    struct addr wrong;
+    int64_t compiled_us = clock_mono_us(clock_system());
+    int err = geo_map_verify(geo, config, VERIFY_MAX / (config->site_count + 1), &proof, &wrong);
+    if (err == ERR_MISMATCH)
+        diag_add(d, DIAG_ERROR, &(struct diag_at){.hint = "this is a fault of waypost: report it"},
+                 "map %s: its table is not what the rules say at %s", config->name,
+                 addr_print(&wrong, text));
+    else if (err)
+        diag_add(d, DIAG_ERROR, NULL, "map %s: %s", config->name, err_text(err));
+    int64_t verified_us = clock_mono_us(clock_system());
+    log_line(verified_us - began_us < LONG_US ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "geo",
+             "map %s: compiled in %lld ms; proved at %zu addresses in %lld ms, %zu left out",
+             config->name, (long long)(compiled_us - began_us) / 1000, proof.addresses,
+             (long long)(verified_us - compiled_us) / 1000, proof.left_out);
+    return err;
+}
+
 /* Warnings about what no place of the database matches are of no use when it could not be read. */
 static int compile(struct steering *s, const struct steering_geo *g, struct geo_map_config *config,
                    struct geo_map **geo)
@@ -62,7 +91,15 @@ static int compile(struct steering *s, const struct steering_geo *g, struct geo_
     config->db = g->db ? g->db->db : NULL;
     config->asn_db = g->asn ? g->asn->db : NULL;
     diag_init(&said);
+    int64_t began_us = clock_mono_us(clock_system());
     int err = geo_map_compile(geo, config, blind ? &said : s->diags);
+    if (!err) {
+        err = verify(*geo, config, began_us, s->diags);
+        if (err) {
+            geo_map_free(*geo);
+            *geo = NULL;
+        }
+    }
     if (said.errors)
         diag_move(s->diags, &said);
     diag_fini(&said);

@@ -161,8 +161,7 @@ static void prove_leaf(void *arg, const struct prefix *net, uint32_t value)
         fail(p, &first);
 }
 
-/* To the first address behind the network that a's first `bits` bits are; false: there is none. */
-static bool step(struct addr *a, unsigned bits)
+bool map_step(struct addr *a, unsigned bits)
 {
     unsigned least = a->family == 4 ? 96 : 0;
     while (bits > least) {
@@ -182,7 +181,7 @@ static void prove_change(struct proof *p, const struct addr *a)
     prove_address(p, a);
     map_base(&next, p->c->narrowest4, p->c->narrowest6);
     unsigned bits = a->family == 4 ? 96u + p->c->narrowest4 : p->c->narrowest6;
-    if (memcmp(next.ip, a->ip, sizeof next.ip) != 0 && step(&next, bits))
+    if (memcmp(next.ip, a->ip, sizeof next.ip) != 0 && map_step(&next, bits))
         prove_address(p, &next);
 }
 
@@ -195,7 +194,7 @@ static void prove_input(void *arg, const struct prefix *net, uint32_t value)
         return;
     ends_of(net, &first, &last);
     prove_change(p, &first);
-    if (step(&first, net->bits))
+    if (map_step(&first, net->bits))
         prove_change(p, &first);
 }
 

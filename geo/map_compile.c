@@ -131,11 +131,20 @@ static uint32_t join_second(void *arg, uint32_t number, uint32_t place)
     struct work *w = arg;
     if (!number) /* no memory before */
         return 0;
-    const struct pairs_pair *p = &w->first.pairs[number - 1];
-    const struct geo_place *first = map_place_needs_first(&w->own, p->a)
-                                        ? place_at(w->c->db, p->b)
-                                        : w->own.networks[p->a - 1].place;
-    return pairs_number(&w->second, number, map_place_needs_second(first) ? place : 0);
+    if (place != PREFIXES_NONE) { /* else what is known of the first does not matter */
+        const struct pairs_pair *p = &w->first.pairs[number - 1];
+        const struct geo_place *first = map_place_needs_first(&w->own, p->a)
+                                            ? place_at(w->c->db, p->b)
+                                            : w->own.networks[p->a - 1].place;
+        place = map_place_needs_second(first) ? place : PREFIXES_NONE;
+    }
+    return pairs_number(&w->second, number, place);
+}
+
+/* Without a second database. */
+static uint32_t join_both(void *arg, uint32_t net, uint32_t place)
+{
+    return join_second(arg, join_first(arg, net, place), PREFIXES_NONE);
 }
 
 static uint32_t only_network(void *arg, uint32_t net)
@@ -151,18 +160,20 @@ static uint32_t no_second(void *arg, uint32_t number)
 static int lay_over(struct work *w)
 {
     struct prefixes *nets = NULL, *first = NULL;
+    bool two = w->c->asn_db != NULL;
     int err = networks_table(w, &nets);
     if (err)
         return err;
     if (w->c->db)
-        err = prefixes_join(nets, geo_db_prefixes(w->c->db), join_first, w, &first);
+        err = prefixes_join(nets, geo_db_prefixes(w->c->db), two ? join_first : join_both, w,
+                            two ? &first : &w->m->where);
     else
         err = prefixes_map(nets, only_network, w, &first);
     prefixes_free(nets);
     err = w->first.err ? w->first.err : err;
-    if (!err && w->c->asn_db)
+    if (!err && two)
         err = prefixes_join(first, geo_db_prefixes(w->c->asn_db), join_second, w, &w->m->where);
-    else if (!err)
+    else if (!err && first)
         err = prefixes_map(first, no_second, w, &w->m->where);
     if (first)
         prefixes_free(first);

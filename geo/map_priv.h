@@ -57,5 +57,7 @@ const char *map_rule_text(struct arena *arena, const struct geo_map_config *c,
                           const struct geo_rule *r);
 /* The first address of the narrowest network around it; its own without such a bound. */
 void map_base(struct addr *a, uint8_t narrowest4, uint8_t narrowest6);
+/* To the first address behind the network that a's first `bits` bits are; false: there is none. */
+bool map_step(struct addr *a, unsigned bits);
 
 #endif

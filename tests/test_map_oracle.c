@@ -438,6 +438,10 @@ static void check_spoilt(struct world *w, struct geo_map *m, uint64_t seed)
     m->table = spoilt;
     if (geo_map_prove(m, &w->c, &wrong) != ERR_MISMATCH)
         fail_msg("map %u: %s is wrong, and not noticed", (unsigned)seed, prefix_print(&p, text));
+    struct geo_map_proof proof;
+    struct addr also;
+    if (geo_map_verify(m, &w->c, SIZE_MAX, &proof, &also) != ERR_MISMATCH)
+        fail_msg("map %u: %s is wrong, and verified", (unsigned)seed, prefix_print(&p, text));
     unsigned shift;
     struct addr known = prefixes_canonical(&wrong, &shift);
     if (!prefix_has(&p, &wrong) && !prefix_has(&p, &known))
@@ -466,6 +470,9 @@ static void test_random(void **state)
         diag_fini(&d);
         if (geo_map_prove(m, &w.c, &wrong))
             fail_msg("map %u: proof fails at %s", (unsigned)seed, addr_print(&wrong, text));
+        struct geo_map_proof proof;
+        if (geo_map_verify(m, &w.c, SIZE_MAX, &proof, &wrong))
+            fail_msg("map %u: not verified at %s", (unsigned)seed, addr_print(&wrong, text));
         find_points(&w);
         for (unsigned i = 0, n = points.n; i < n; i++) {
             struct addr a = points.p[i].a;

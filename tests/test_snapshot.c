@@ -213,10 +213,46 @@ static void what_a_reload_takes(void **state)
     }
 }
 
+/* A database changed, nothing else: no zone is read, not even one that could not be. */
+static void the_same_configuration(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label, *first;
+        uint32_t serial;
+    } rows[] = {{"a zone", SOA("05"), 202605}, {"a bad zone", "x 1 A y\n", 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct live l;
+        struct snapshot *a, *b = NULL;
+        struct diag_list d;
+        char said[2048];
+        unsigned zone_errors;
+        bool failed;
+        live_init(&l);
+        diag_init(&d);
+        live_file(&l, "a.zone", "%s", rows[i].first);
+        live_file(&l, "conf.yaml", "%s", ON("authority") ZONE);
+        assert_int_equal(build(&l, NULL, &a, said, sizeof said, &zone_errors), 0);
+        live_file(&l, "a.zone", "%s", SOA("06"));
+        live_file(&l, "conf.yaml", "%s", "no: configuration");
+        assert_int_equal(snapshot_build(&b, config_share(a->config), a, NULL, &d, &zone_errors), 0);
+        part_unref(&a->part); /* the configuration stays */
+        const struct zone *is = zonedb_find(b->zones, (const uint8_t *)"\1a\4test", 0, &failed);
+        if ((is ? zone_serial(is) : 0) != rows[i].serial || failed != !rows[i].serial ||
+            zone_errors || d.errors)
+            fail_msg("%s: serial %u, %u zone errors", rows[i].label, is ? zone_serial(is) : 0,
+                     zone_errors);
+        assert_string_equal(config_text(b->config, NULL, "server.log"), "info");
+        part_unref(&b->part);
+        diag_fini(&d);
+        live_remove(&l);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_refused),
-                                       cmocka_unit_test(who_may_ask),
-                                       cmocka_unit_test(what_a_reload_takes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_refused), cmocka_unit_test(who_may_ask),
+        cmocka_unit_test(what_a_reload_takes), cmocka_unit_test(the_same_configuration)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

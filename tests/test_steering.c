@@ -620,6 +620,23 @@ static void a_map_that_did_not_change_is_shared(void **state)
     live_remove(&l);
 }
 
+/* What is known of a file of the plan: "ok", "kept: WHY" or "none: WHY". */
+static void check_file(const struct gslb_plan *p, const char *name, bool database, const char *want)
+{
+    char text[512] = "not there";
+    for (const struct gslb_file *f = p->files; f; f = f->next) {
+        struct fileid now = fileid_of(f->path);
+        if (strcmp(strrchr(f->path, '/') + 1, name) != 0)
+            continue;
+        assert_int_equal(f->database, database);
+        assert_true(fileid_equal(&f->id, &now));
+        snprintf(text, sizeof text, "%s%s", f->problem ? f->read_s ? "kept: " : "none: " : "ok",
+                 f->problem ? f->problem : "");
+    }
+    if (strncmp(text, want, strlen(want)) != 0)
+        fail_msg("%s: %s, expected %s", name, text, want);
+}
+
 static void a_database_that_cannot_be_read(void **state)
 {
     (void)state;
@@ -633,11 +650,14 @@ static void a_database_that_cannot_be_read(void **state)
     assert_string_equal(first_site(a.plan, "10.1.1.1"), "sin");
     assert_string_equal(first_site(a.plan, "192.0.2.1"), "iad");
     assert_int_equal(a.kept, 0);
+    check_file(a.plan, "geo.mmdb", true, "none: No such file");
+    check_file(a.plan, "nets", false, "ok");
     write_db(&l, "192.0.2.0/24,DE\n"); /* it comes */
     struct built b = build_in(&l, WITH_DB, a.plan);
     if (b.err)
         fail_msg("%s", b.said);
     assert_string_equal(first_site(b.plan, "192.0.2.1"), "fra");
+    check_file(b.plan, "geo.mmdb", true, "ok");
     live_file(&l, "geo.mmdb", "not a database\n"); /* and is spoilt: the tables stay */
     struct built c = build_in(&l, WITH_DB, b.plan);
     if (c.err || !strstr(c.said, "geo.mmdb"))
@@ -645,9 +665,15 @@ static void a_database_that_cannot_be_read(void **state)
     assert_int_equal(c.kept, 1);
     assert_ptr_equal(c.plan->maps[0].geo, b.plan->maps[0].geo);
     assert_string_equal(first_site(c.plan, "192.0.2.1"), "fra");
+    check_file(c.plan, "geo.mmdb", true, "kept: ");
+    struct built d = build_in(&l, WITH_DB, c.plan); /* still spoilt */
+    assert_int_equal(d.kept, 1);
+    assert_ptr_equal(d.plan->maps[0].geo, b.plan->maps[0].geo);
+    check_file(d.plan, "geo.mmdb", true, "kept: ");
     drop(&a);
     drop(&b);
     drop(&c);
+    drop(&d);
     live_remove(&l);
 }
 

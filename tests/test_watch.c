@@ -14,10 +14,10 @@
 #include <cmocka.h>
 
 enum {
-    QUIET_MS = 60,
-    STEP_MS = 20,
-    FIRST_MS = 100,  /* the folders are watched by then, or else looked at once more */
-    AFTER_MS = 250,  /* nothing else is told */
+    QUIET_MS = 40,
+    STEP_MS = 12,
+    FIRST_MS = 50,   /* the folders are watched by then, or else looked at once more */
+    AFTER_MS = 120,  /* nothing else is told */
     LIMIT_MS = 8000, /* of one row */
     NEVER_MS = 1000000
 };
@@ -231,7 +231,7 @@ static const struct row rows[] = {
     {"away and back, the same one", away_and_back, NEVER_MS, 0},
     {"another file of the folder", a_neighbour, STEP_MS, 0},
     {"never quiet, until that was told", never_quiet, NEVER_MS, 2},
-    {"the folder is replaced", folder_replaced, STEP_MS, 2},
+    {"the folder is replaced", folder_replaced, NEVER_MS, 2},
     {"behind a link: the link, what it leads to, and that goes", behind_a_link, STEP_MS, 3},
     {"other files are given", other_files, NEVER_MS, 1},
     {"it is another one from the start", known_as_another, NEVER_MS, 1},

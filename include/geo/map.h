@@ -116,7 +116,7 @@ const char *geo_map_rule_text(const struct geo_map *m, int rule);
 const struct geo_db *geo_map_db(const struct geo_map *m);
 
 /* The list as the rules say it, evaluated for this one address without the table: what the table
- * is checked against (tests; geo_map_prove at load). */
+ * is checked against (tests). */
 void geo_map_evaluate(const struct geo_map_config *c, const struct addr *a, struct geo_list *out,
                       uint16_t sites[GEO_SITES_MAX]);
 /* Checks every leaf of the table against geo_map_evaluate at both its ends, and that its neighbour
@@ -125,6 +125,18 @@ void geo_map_evaluate(const struct geo_map_config *c, const struct addr *a, stru
  * as long as compiling. ERR_MISMATCH, with an address that is wrong.
  */
 int geo_map_prove(const struct geo_map *m, const struct geo_map_config *c, struct addr *wrong);
+
+struct geo_map_proof {
+    size_t addresses; /* looked at */
+    size_t evaluated; /* distinct combinations of what the inputs say */
+    size_t left_out;  /* addresses of combinations beyond the budget */
+};
+/* The same for every map that will serve: each leaf's depth, that its neighbour differs, and the
+ * list wherever a leaf of the table or a network of an input begins, which leaves out no address;
+ * rules are asked once per combination and at most `budget` times. In the order of compiling.
+ * *wrong is set with ERR_MISMATCH; ERR_NOMEM, ERR_SYSTEM. */
+int geo_map_verify(const struct geo_map *m, const struct geo_map_config *c, size_t budget,
+                   struct geo_map_proof *proof, struct addr *wrong);
 
 struct geo_map_change {
     size_t networks4, networks6; /* maximal ones */

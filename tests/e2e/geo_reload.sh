@@ -167,8 +167,19 @@ before=$(reads)
 head -c 1000 "$dir/de.mmdb" >"$dir/geo/places.mmdb"
 settles "half a database" $((before + 1))
 is "half a database" 198.51.100.0/24 192.0.2.20
+"$WAYPOST" reload -s "$dir/control" >"$dir/out" 2>&1
+[ $? = 3 ] || fail "reload with half a database: $(cat "$dir/out")"
+"$WAYPOST" status -s "$dir/control" >"$dir/out" 2>&1 && fail "status is content with half a database"
 cat "$dir/de.mmdb" >"$dir/geo/places.mmdb"
 becomes "the whole of it" 198.51.100.0/24 192.0.2.10
+"$WAYPOST" status -s "$dir/control" >"$dir/out" 2>&1 || fail "status after it: $(cat "$dir/out")"
+# One that is whole and old.
+cp "$WAYPOST_SOURCE_DIR/tests/data/mmdb/GeoIP2-Country-Test.mmdb" "$dir/geo/places.mmdb"
+becomes "an old one" 198.51.100.0/24 192.0.2.30
+"$WAYPOST" geo info "$dir/geo/places.mmdb" 2>&1 | grep -q 'warning: it was made [0-9]* days ago' || fail "geo info of an old one"
+"$WAYPOST" geo info "$dir/fr.mmdb" 2>&1 | grep -q 'warning' && fail "geo info of a new one"
+"$WAYPOST" status -s "$dir/control" >"$dir/out" 2>&1 && fail "status is content with an old database"
+grep -q 'attention *geo database .*geo/places.mmdb is old: it was made [0-9]* days ago' "$dir/out" || fail "attention: $(cat "$dir/out")"
 echo "$checked bad databases, $kept refused; $asked queries, $lost lost"
 
 kill $pid; wait $pid || fail "the end was not status 0"
