@@ -41,6 +41,11 @@ const struct geo_list *geo_map_find(const struct geo_map *m, const struct addr *
     return &m->lists[list < m->list_count ? list : 0];
 }
 
+void geo_map_ahead(const struct geo_map *m, bool v4, uint64_t high, unsigned step)
+{
+    prefixes_ahead(m->table, v4, high, step);
+}
+
 const struct geo_list *geo_map_find_net(const struct geo_map *m, const struct prefix *net,
                                         unsigned *depth)
 {
