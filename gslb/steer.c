@@ -96,13 +96,16 @@ static void weigh(struct steering *s, const struct gslb_pool *p, enum family f, 
             *state = (struct gslb_member_state){0};
             continue;
         }
-        struct gslb_view v = table_view(s->w->table, e->slot);
+        uint64_t word = table_word(s->w->table, e->slot);
+        struct gslb_view v = table_view(word);
         *state = (struct gslb_member_state){.up = (v.up || p->ignore_health) && member_known(e),
-                                            .permille = p->ignore_health ? 1000 : v.permille,
-                                            .has_load = v.has_load,
-                                            .load = v.load,
-                                            .rtt_us = v.rtt_us,
-                                            .over = v.over};
+                                            .permille = p->ignore_health ? 1000 : v.permille};
+        if (!table_plain(word)) {
+            state->has_load = v.has_load;
+            state->load = v.load;
+            state->rtt_us = v.rtt_us;
+            state->over = v.over;
+        }
         g->candidates++;
         g->all += e->weight;
         if (state->up && state->permille && e->weight) {
@@ -395,6 +398,19 @@ static struct gslb_policy_state *state_of(const struct steering *s, const struct
     return (struct gslb_policy_state *)(void *)(s->plan->states + at);
 }
 
+/* Nobody gains by guessing who is drawn, so one random number does for many answers: each gets the
+ * mixture of another place in the sequence that begins there. */
+static uint64_t draw_random(struct gslb_worker *w)
+{
+    enum { DRAWS = 256 };
+    if (!w->rng)
+        return w->random;
+    if (w->draws++ % DRAWS == 0)
+        w->random = rng_u64(w->rng);
+    w->random += 0xd1342543de82ef95;
+    return hash_mix(w->random);
+}
+
 /* In the order of the map over the members; those that its limit cut off come last. */
 static unsigned pick_near(struct steering *s, const struct gslb_pool *p, unsigned want)
 {
@@ -448,7 +464,7 @@ static unsigned pick(struct steering *s, int pool, enum family f, bool all)
                           .band_us = p->band_us};
     unsigned n = 0, depth = 0;
     if (policy_draws(p))
-        q.random = s->w->rng ? rng_u64(s->w->rng) : s->w->random;
+        q.random = draw_random(s->w);
     bool near = p->near != GSLB_NONE && !all;
     if (near) {
         n = pick_near(s, p, p->answers ? p->answers : 1);

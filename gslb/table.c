@@ -185,7 +185,7 @@ void gslb_table_put(struct gslb_table *t, uint32_t slot, const struct gslb_view 
 
 struct gslb_view gslb_table_get(const struct gslb_table *t, uint32_t slot)
 {
-    struct gslb_view v = table_view(t, slot);
+    struct gslb_view v = table_view(table_word(t, slot));
     v.until_s = table_until(t, slot);
     return v;
 }

@@ -40,11 +40,20 @@ static inline uint32_t table_bits(uint64_t word, unsigned at, unsigned bits)
     return (uint32_t)(word >> at) & ((1u << bits) - 1);
 }
 
-/* Without until_s, which speaks only of those that are forced. */
-static inline struct gslb_view table_view(const struct gslb_table *t, uint32_t slot)
+/* Nothing is said of load, round trip or bound. */
+static inline bool table_plain(uint64_t word)
 {
-    uint64_t word =
-        table_untouched ^ atomic_load_explicit(&t->slots[slot].view, memory_order_acquire);
+    return !(word & (OVER | HAS_LOAD)) && !(word >> LOAD_AT);
+}
+
+static inline uint64_t table_word(const struct gslb_table *t, uint32_t slot)
+{
+    return table_untouched ^ atomic_load_explicit(&t->slots[slot].view, memory_order_acquire);
+}
+
+/* Without until_s, which speaks only of those that are forced. */
+static inline struct gslb_view table_view(uint64_t word)
+{
     return (struct gslb_view){.up = word & UP,
                               .known = word & KNOWN,
                               .unsettled = word & UNSETTLED,
