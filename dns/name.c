@@ -91,20 +91,14 @@ static inline bool letters_equal(const uint8_t *a, const uint8_t *b, unsigned n)
     return alike(get_u16(a), get_u16(b)) && alike(get_u16(a + n - 2), get_u16(b + n - 2));
 }
 
-/* A label is compared together with the length of the next one. */
+/* Names of one length are compared as a whole: length octets are no letters. */
 bool dns_name_equal(const uint8_t *a, const uint8_t *b)
 {
-    unsigned n = *a;
-    if (n != *b)
-        return false;
-    while (n) {
-        if (!letters_equal(a + 1, b + 1, n + 1))
+    const uint8_t *p = a, *q = b;
+    for (; *p; p += 1 + *p, q += 1 + *q)
+        if (*p != *q)
             return false;
-        a += 1 + n;
-        b += 1 + n;
-        n = *a;
-    }
-    return true;
+    return !*q && (p == a || letters_equal(a, b, (unsigned)(p - a) + 1));
 }
 
 static int label_cmp(const uint8_t *a, const uint8_t *b)

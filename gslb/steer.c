@@ -530,7 +530,10 @@ static void put_members(struct steering *s, const struct gslb_pool *p, unsigned 
             continue;
         s->w->picks[given++] = s->w->picks[k];
         put_u16(at, (uint16_t)len);
-        memcpy(at + 2, e->address[f].ip + 16 - len, len);
+        if (len == 4) /* of a known length it is one word */
+            memcpy(at + 2, e->address[f].ip + 12, 4);
+        else
+            memcpy(at + 2, e->address[f].ip, 16);
         if (p->repeats && already(s->w->rdata, at, len + 2, at))
             continue;
         at += len + 2;
