@@ -568,7 +568,7 @@ void authority_look_ahead(struct authority_ahead *a, const struct zonedb *db, un
         a->zone = a->known ? zonedb_find(db, q->qname, listener, &a->failed) : NULL;
         a->hash = a->zone ? zone_hash(q->qname) : 0;
     }
-    if (!a->known || !a->zone)
+    if (!a->known || !a->zone || (step == AUTHORITY_STEPS - 1 && !a->zone->dynamic_count))
         return;
     const struct zone_node *n = zone_ahead(a->zone, a->hash, step);
     uint32_t id = n ? n->dynamic - 1 : 0;

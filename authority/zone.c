@@ -490,8 +490,10 @@ const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned
         __builtin_prefetch(n);
         return NULL;
     }
-    __builtin_prefetch(n->name);
-    __builtin_prefetch(z->sets + n->first_set);
+    if (step == 2) {
+        __builtin_prefetch(n->name);
+        __builtin_prefetch(z->sets + n->first_set);
+    }
     return n;
 }
 

@@ -67,8 +67,8 @@ struct zone {
 };
 
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name);
-/* The same in parts: the hash; what is read with it, asked for in steps 0 .. 2 (the last gives the
- * node that it will most likely be); and the search. */
+/* The same in parts: the hash; what is read with it, asked for in steps 0 .. 2 (from 2 on the node
+ * that it will most likely be is given); and the search. */
 uint32_t zone_hash(const uint8_t *name);
 const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned step);
 const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, uint32_t hash);

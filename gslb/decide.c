@@ -41,11 +41,15 @@ static void ahead(const struct dynamic *dynamic, const struct edns_subnet *subne
     if (!p)
         return;
     if (id && *id < p->name_count) {
-        const uint8_t *name = (const uint8_t *)&p->names[*id];
-        for (size_t at = 0; at < sizeof *p->names; at += LINE)
-            __builtin_prefetch(name + at);
+        const struct gslb_name *n = &p->names[*id];
+        for (size_t at = 0; step == 2 && at < sizeof *n; at += LINE)
+            __builtin_prefetch((const uint8_t *)n + at);
+        if (step == 3) {
+            __builtin_prefetch(n->owner);
+            __builtin_prefetch(n->pools);
+        }
     }
-    if (!subnet->family || p->map_count > MAPS)
+    if (!subnet->family || p->map_count > MAPS || step >= PREFIXES_STEPS)
         return;
     bool v4 = subnet->family == 1;
     uint64_t high = v4 ? (uint64_t)get_u32(subnet->ip) << 32 : get_u64(subnet->ip);

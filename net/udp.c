@@ -13,7 +13,7 @@
 
 #define BATCH_SLOTS   64
 #define BATCH_ROUNDS  32 /* batches of one socket before timers and TCP get a turn */
-#define BATCH_AHEAD   2  /* packets that the handler hears of before their turn */
+#define BATCH_AHEAD   3  /* packets that the handler hears of before their turn */
 #define CONTROL_SPACE 64
 #define SOCKET_BUFFER (4 << 20)
 

@@ -55,7 +55,7 @@ struct dynamic_answer {
 };
 
 /* One per worker. ahead: decide may soon be asked with this subnet (family 0: none), and once it is
- * known (else NULL) about this id; steps 0 .. 2, with other work between them, to bring near what
+ * known (else NULL) about this id; steps 0 .. 3, with other work between them, to bring near what
  * it will read. Changes nothing; may be NULL. */
 struct dynamic {
     void (*decide)(struct dynamic *d, const struct dynamic_ask *ask, struct dynamic_answer *out);

@@ -27,7 +27,7 @@ struct authority_ahead {
     uint32_t hash;           /* of the name in it */
     bool known, failed;      /* not known: to be looked for when it is its turn */
 };
-enum { AUTHORITY_STEPS = 3 };
+enum { AUTHORITY_STEPS = 4 };
 
 struct authority_ask {
     const struct zonedb *db;
