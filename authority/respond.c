@@ -15,6 +15,7 @@ struct respond {
     struct dns_writer *w;
     struct authority_out *out;
     const struct zone *zone;
+    const struct authority_ahead *ahead; /* of the name looked for now, or NULL */
     bool dnssec;
     bool tc;
     uint8_t scope; /* widest that holds for all sets written */
@@ -443,7 +444,9 @@ static enum outcome answer_name(struct respond *r)
 {
     const struct zone *z = r->zone;
     struct dns_rrset set;
-    const struct zone_node *exact = zone_find(z, r->name);
+    const struct zone_node *exact =
+        r->ahead ? zone_find_hash(z, r->name, r->ahead->hash) : zone_find(z, r->name);
+    r->ahead = NULL;
     const struct zone_node *n = exact ? exact : zone_encloser(z, r->name);
     if (n->hash_only) { /* RFC 5155 7.2.8 */
         exact = NULL;
@@ -568,12 +571,30 @@ static enum authority_result walk(struct respond *r)
     return AUTHORITY_DONE;
 }
 
+void authority_look_ahead(struct authority_ahead *a, const struct zonedb *db, unsigned listener,
+                          const struct dns_query *q, const struct dynamic *dynamic, unsigned step)
+{
+    if (step == 0) {
+        a->known = q->qtype != DNS_TYPE_DS; /* the zone above may be meant */
+        a->failed = false;
+        a->zone = a->known ? zonedb_find(db, q->qname, listener, &a->failed) : NULL;
+        a->hash = a->zone ? zone_hash(q->qname) : 0;
+    }
+    if (!a->known || !a->zone || (step == AUTHORITY_STEPS - 1 && !a->zone->dynamic_count))
+        return;
+    const struct zone_node *n = zone_ahead(a->zone, a->hash, step);
+    uint32_t id = n ? n->dynamic - 1 : 0;
+    if (a->zone->dynamic_count && dynamic && dynamic->ahead)
+        dynamic->ahead(dynamic, &q->edns.subnet, n && n->dynamic ? &id : NULL, step);
+}
+
 enum authority_result authority_respond(const struct authority_ask *ask, struct dns_writer *w,
                                         uint8_t *buf, struct authority_out *out)
 {
     const struct dns_query *q = ask->query;
-    bool failed;
-    const struct zone *zone = find_zone(ask, q->qname, &failed);
+    const struct authority_ahead *ahead = ask->ahead && ask->ahead->known ? ask->ahead : NULL;
+    bool failed = ahead && ahead->failed;
+    const struct zone *zone = ahead ? ahead->zone : find_zone(ask, q->qname, &failed);
     struct respond r;
     out->rcode = DNS_RCODE_NOERROR;
     out->is_alias = out->is_referral = false;
@@ -583,6 +604,7 @@ enum authority_result authority_respond(const struct authority_ask *ask, struct 
     r.w = w;
     r.out = out;
     r.zone = zone;
+    r.ahead = ahead;
     r.dnssec = q->edns.present && q->edns.dnssec_ok;
     r.tc = false;
     r.buf = buf;

@@ -471,9 +471,39 @@ int zone_load_mem(struct zone **z, const uint8_t *origin, const char *name, cons
 
 /* ---- reading it ---- */
 
+uint32_t zone_hash(const uint8_t *name)
+{
+    return (uint32_t)dns_name_hash(name, HASH_SEED);
+}
+
+const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned step)
+{
+    const uint32_t *place = &z->table[hash & z->table_mask];
+    if (step == 0) {
+        __builtin_prefetch(place);
+        return NULL;
+    }
+    if (!*place)
+        return NULL;
+    const struct zone_node *n = &z->nodes[*place - 1];
+    if (step == 1) {
+        __builtin_prefetch(n);
+        return NULL;
+    }
+    if (step == 2) {
+        __builtin_prefetch(n->name);
+        __builtin_prefetch(z->sets + n->first_set);
+    }
+    return n;
+}
+
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name)
 {
-    uint32_t hash = (uint32_t)dns_name_hash(name, HASH_SEED);
+    return zone_find_hash(z, name, zone_hash(name));
+}
+
+const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, uint32_t hash)
+{
     for (uint32_t slot = hash & z->table_mask; z->table[slot]; slot = (slot + 1) & z->table_mask) {
         const struct zone_node *n = &z->nodes[z->table[slot] - 1];
         if (n->hash == hash && dns_name_equal(n->name, name))

@@ -67,6 +67,11 @@ struct zone {
 };
 
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name);
+/* The same in parts: the hash; what is read with it, asked for in steps 0 .. 2 (from 2 on the node
+ * that it will most likely be is given); and the search. */
+uint32_t zone_hash(const uint8_t *name);
+const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned step);
+const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, uint32_t hash);
 /* Deepest existing ancestor (or the node itself); name is at or below the origin. */
 const struct zone_node *zone_encloser(const struct zone *z, const uint8_t *name);
 /* The node itself or the one before it in canonical order that owns a set of `type`. NULL: none. */

@@ -1,53 +1,13 @@
-/* Two multiplications of 64 by 64 bits per 16 octets, folded: short keys cost two or three of them.
- */
 #include "base/hash.h"
 
-#include <string.h>
-
-#define HASH_K0 0x9e3779b97f4a7c15ULL
-#define HASH_K1 0xc2b2ae3d27d4eb4fULL
-#define HASH_K2 0x165667b19e3779f9ULL
-
-static inline uint64_t load64(const uint8_t *p)
+static inline uint64_t as_it_is(uint64_t x)
 {
-    uint64_t v;
-    memcpy(&v, p, 8);
-    return v;
-}
-
-static inline uint64_t load32(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return v;
-}
-
-static inline uint64_t fold(uint64_t a, uint64_t b)
-{
-    unsigned __int128 m = (unsigned __int128)a * b;
-    return (uint64_t)m ^ (uint64_t)(m >> 64);
+    return x;
 }
 
 uint64_t hash_bytes(const void *bytes, size_t len, uint64_t seed)
 {
-    const uint8_t *p = bytes;
-    uint64_t h = seed ^ HASH_K0, a, b;
-    size_t n = len;
-    for (; n > 16; n -= 16, p += 16)
-        h = fold(load64(p) ^ HASH_K1, load64(p + 8) ^ h);
-    if (n >= 8) {
-        a = load64(p);
-        b = load64(p + n - 8);
-    } else if (n >= 4) {
-        a = load32(p);
-        b = load32(p + n - 4);
-    } else if (n) {
-        a = (uint64_t)p[0] << 16 | (uint64_t)p[n / 2] << 8 | p[n - 1];
-        b = 0;
-    } else {
-        a = b = 0;
-    }
-    return fold(fold(a ^ HASH_K1, b ^ h) ^ HASH_K2, len ^ HASH_K0 ^ seed);
+    return hash_bytes_as(bytes, len, seed, as_it_is);
 }
 
 static inline uint64_t rotl(uint64_t x, unsigned n)

@@ -331,7 +331,8 @@ static void refresh_answer(struct route *r, const struct net_query *nq)
 }
 
 static enum handler_result answer_authority(struct route *r, struct net_query *nq,
-                                            const struct dns_query *q, bool recursive,
+                                            const struct dns_query *q,
+                                            const struct authority_ahead *ahead, bool recursive,
                                             struct authority_out *out, bool *routed_on)
 {
     struct edns e = answer_edns(r, q, &nq->client, nq->proto);
@@ -346,6 +347,7 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
                                 .edns = e.present ? &e : NULL,
                                 .limit = completes ? nq->out_cap : limit,
                                 .dynamic = r->dynamic,
+                                .ahead = ahead,
                                 .client = &nq->client,
                                 .minimal = r->snap->minimal_auth,
                                 .recursion_available = recursive,
@@ -365,7 +367,8 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
 }
 
 static enum handler_result route_question(struct route *r, struct net_query *nq,
-                                          const struct dns_query *q)
+                                          const struct dns_query *q,
+                                          const struct authority_ahead *ahead)
 {
     const struct snapshot_listener *l = &r->snap->listeners[nq->listener_id];
     if (q->qclass == DNS_CLASS_CH)
@@ -377,7 +380,7 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
         bool routed_on;
         struct authority_out own;
         own.len = 0;
-        enum handler_result res = answer_authority(r, nq, q, recursive, &own, &routed_on);
+        enum handler_result res = answer_authority(r, nq, q, ahead, recursive, &own, &routed_on);
         if (!routed_on)
             return res;
         if (own.len)
@@ -398,36 +401,75 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
     return HANDLER_ANSWERED;
 }
 
-static enum handler_result route_answer(struct handler *h, struct net_query *nq)
+static enum handler_result answer_parsed(struct route *r, struct net_query *nq,
+                                         const struct dns_query *q, enum dns_verdict verdict,
+                                         const struct authority_ahead *ahead)
 {
-    struct route *r = (struct route *)(void *)h;
-    struct dns_query q;
     stat_inc(r->stats, ROUTE_QUERIES);
-    switch (dns_query_parse(&q, nq->packet, nq->len)) {
+    switch (verdict) {
     case DNS_VERDICT_DROP:
         stat_inc(r->stats, ROUTE_DROPPED);
         return HANDLER_DROP;
     case DNS_VERDICT_FORMERR:
         stat_inc(r->stats, ROUTE_FORMERR);
-        return answer_error(r, nq, &q, DNS_RCODE_FORMERR, 0, -1, "");
+        return answer_error(r, nq, q, DNS_RCODE_FORMERR, 0, -1, "");
     case DNS_VERDICT_NOTIMP:
         stat_inc(r->stats, ROUTE_NOTIMP);
-        return answer_error(r, nq, &q, DNS_RCODE_NOTIMP, 0, -1, "");
+        return answer_error(r, nq, q, DNS_RCODE_NOTIMP, 0, -1, "");
     case DNS_VERDICT_BADVERS:
         stat_inc(r->stats, ROUTE_BADVERS);
-        return answer_error(r, nq, &q, DNS_RCODE_BADVERS, 0, -1, "");
+        return answer_error(r, nq, q, DNS_RCODE_BADVERS, 0, -1, "");
     case DNS_VERDICT_OK:
         break;
     }
-    if (!q.has_question) /* RFC 7873 5.4: only the cookie was asked for */
-        return answer_error(r, nq, &q, DNS_RCODE_NOERROR, 0, -1, "");
-    return route_question(r, nq, &q);
+    if (!q->has_question) /* RFC 7873 5.4: only the cookie was asked for */
+        return answer_error(r, nq, q, DNS_RCODE_NOERROR, 0, -1, "");
+    return route_question(r, nq, q, ahead);
+}
+
+static enum handler_result route_answer(struct handler *h, struct net_query *nq)
+{
+    struct route *r = (struct route *)(void *)h;
+    for (unsigned i = 0; i < ROUTE_AHEAD; i++) {
+        struct route_ahead *e = &r->ahead[i];
+        if (e->packet != nq->packet || e->len != nq->len)
+            continue;
+        e->packet = NULL;
+        return answer_parsed(r, nq, &e->query, e->verdict, &e->own);
+    }
+    struct dns_query q;
+    enum dns_verdict verdict = dns_query_parse(&q, nq->packet, nq->len);
+    return answer_parsed(r, nq, &q, verdict, NULL);
+}
+
+/* A step for this packet and the next ones for those before it. */
+static void route_look_ahead(struct handler *h, const uint8_t *packet, size_t len,
+                             uint32_t listener)
+{
+    struct route *r = (struct route *)(void *)h;
+    struct route_ahead *e = &r->ahead[r->ahead_next++ % ROUTE_AHEAD];
+    e->packet = packet;
+    e->len = len;
+    e->verdict = dns_query_parse(&e->query, packet, len);
+    e->own.known = false;
+    if (e->verdict != DNS_VERDICT_OK || !e->query.has_question ||
+        !(r->snap->listeners[listener].roles & ROLE_AUTHORITY))
+        e->own.zone = NULL;
+    else
+        authority_look_ahead(&e->own, r->snap->zones, listener, &e->query, r->dynamic, 0);
+    for (unsigned step = 1; step < AUTHORITY_STEPS; step++) {
+        e = &r->ahead[(r->ahead_next - 1 - step) % ROUTE_AHEAD];
+        if (e->packet)
+            authority_look_ahead(&e->own, NULL, 0, &e->query, r->dynamic, step);
+    }
 }
 
 static void route_batch_begin(struct handler *h)
 {
     struct route *r = (struct route *)(void *)h;
-    r->snap = atomic_load(r->root); /* see snap_online */
+    r->snap = atomic_load(r->root);            /* see snap_online */
+    for (unsigned i = 0; i < ROUTE_AHEAD; i++) /* packets lie where others lay */
+        r->ahead[i].packet = NULL;
     int64_t mono_s = clock_mono_ms(r->clock) / 1000, wall_s = clock_wall_s(r->clock);
     r->now_s = r->ttl_follows_wall ? wall_s : mono_s;
     if (!r->decider)
@@ -444,5 +486,6 @@ static void route_batch_end(struct handler *h)
 
 void route_init(struct route *r)
 {
-    r->handler = (struct handler){route_answer, route_batch_begin, route_batch_end};
+    r->handler =
+        (struct handler){route_answer, route_batch_begin, route_batch_end, route_look_ahead};
 }

@@ -100,9 +100,13 @@ int edns_parse(struct edns *e, uint16_t cls, uint32_t ttl, const uint8_t *rdata,
 
 static void put_option(struct wcur *w, uint16_t code, const void *p, size_t len)
 {
-    wcur_u16(w, code);
-    wcur_u16(w, (uint16_t)len);
-    wcur_bytes(w, p, len);
+    uint8_t *to = wcur_room(w, 4 + len);
+    if (!to)
+        return;
+    put_u16(to, code);
+    put_u16(to + 2, (uint16_t)len);
+    if (len)
+        memcpy(to + 4, p, len);
 }
 
 static void put_subnet(struct wcur *w, const struct edns_subnet *s)
@@ -123,14 +127,17 @@ static size_t ede_len(const struct edns_ede *d)
 
 void edns_write(const struct edns *e, uint16_t rcode, unsigned pad_to, struct wcur *w)
 {
-    uint8_t high = (uint8_t)(rcode >> 4);
-    wcur_u8(w, 0);
-    wcur_u16(w, DNS_TYPE_OPT);
-    wcur_u16(w, e->size);
-    wcur_u32(w,
-             (uint32_t)high << 24 | (uint32_t)e->version << 16 | (e->dnssec_ok ? EDNS_FLAG_DO : 0));
-    uint8_t *rdlen = wcur_room(w, 2);
+    uint8_t *fixed = wcur_room(w, 11), *rdlen = fixed ? fixed + 9 : NULL;
     const uint8_t *start = w->at;
+    if (fixed) {
+        fixed[0] = 0;
+        put_u16(fixed + 1, DNS_TYPE_OPT);
+        put_u16(fixed + 3, e->size);
+        fixed[5] = (uint8_t)(rcode >> 4);
+        fixed[6] = e->version;
+        put_u16(fixed + 7, e->dnssec_ok ? EDNS_FLAG_DO : 0);
+        put_u16(rdlen, 0);
+    }
     if (e->nsid)
         put_option(w, EDNS_NSID, e->nsid_data, e->nsid_len);
     if (e->subnet.family)

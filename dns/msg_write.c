@@ -11,8 +11,8 @@ void dns_writer_init(struct dns_writer *w, uint8_t *buf, size_t cap)
 {
     w->out = wcur_of(buf, cap);
     memset(w->counts, 0, sizeof w->counts);
-    w->reserved = w->targets = 0;
-    w->compress = true;
+    w->reserved = w->targets = w->question = 0;
+    w->compress = w->entered = true;
     memset(w->used, 0, sizeof w->used);
     wcur_room(&w->out, DNS_HEADER_LEN);
 }
@@ -85,19 +85,45 @@ static void compress_forget(struct dns_writer *w, size_t len)
 }
 
 /* One hash per suffix, from the root up, each built from the one before: linear in the name. */
-static void write_name(struct dns_writer *w, const uint8_t *name)
+static unsigned suffixes(const uint8_t *name, uint8_t offsets[DNS_LABELS_MAX + 1],
+                         uint64_t hashes[DNS_LABELS_MAX + 1])
 {
-    if (!w->compress) {
-        wcur_bytes(&w->out, name, dns_name_len(name));
-        return;
-    }
-    uint8_t offsets[DNS_LABELS_MAX + 1];
-    uint64_t hashes[DNS_LABELS_MAX + 1];
-    unsigned n = dns_name_offsets(name, offsets), plain = n;
+    unsigned n = dns_name_offsets(name, offsets);
     uint64_t h = 0;
     for (unsigned i = n; i-- > 0;)
         hashes[i] = h = hash_bytes(name + offsets[i], 1u + name[offsets[i]], h + 1);
-    unsigned to = 0;
+    return n;
+}
+
+/* Only when a name comes that is not the question's: most answers have none. */
+static void enter_question(struct dns_writer *w)
+{
+    uint8_t offsets[DNS_LABELS_MAX + 1];
+    uint64_t hashes[DNS_LABELS_MAX + 1];
+    const uint8_t *name = w->out.start + DNS_HEADER_LEN;
+    unsigned n = suffixes(name, offsets, hashes);
+    w->entered = true;
+    for (unsigned i = 0; i < n; i++)
+        (void)compress_find(w, name + offsets[i], hashes[i], DNS_HEADER_LEN + offsets[i]);
+}
+
+static void write_name(struct dns_writer *w, const uint8_t *name)
+{
+    size_t len = dns_name_len(name);
+    if (!w->compress) {
+        wcur_bytes(&w->out, name, len);
+        return;
+    }
+    /* Octets, not letters, as in equals_written. */
+    if (len == w->question && len > 1 && !memcmp(w->out.start + DNS_HEADER_LEN, name, len)) {
+        wcur_u16(&w->out, 0xc000 | DNS_HEADER_LEN);
+        return;
+    }
+    if (!w->entered)
+        enter_question(w);
+    uint8_t offsets[DNS_LABELS_MAX + 1];
+    uint64_t hashes[DNS_LABELS_MAX + 1];
+    unsigned n = suffixes(name, offsets, hashes), plain = n, to = 0;
     size_t at = wcur_len(&w->out);
     for (unsigned i = 0; i < n; i++) {
         to = compress_find(w, name + offsets[i], hashes[i], at + offsets[i]);
@@ -115,11 +141,20 @@ static void write_name(struct dns_writer *w, const uint8_t *name)
 
 int dns_writer_question(struct dns_writer *w, const uint8_t *qname, uint16_t qtype, uint16_t qclass)
 {
-    write_name(w, qname);
-    wcur_u16(&w->out, qtype);
-    wcur_u16(&w->out, qclass);
+    size_t len = dns_name_len(qname);
+    bool first = wcur_len(&w->out) == DNS_HEADER_LEN;
+    uint8_t *p = wcur_room(&w->out, len + 4);
     w->counts[DNS_SECTION_QUESTION]++;
-    return wcur_err(&w->out);
+    if (!p)
+        return wcur_err(&w->out);
+    memcpy(p, qname, len);
+    put_u16(p + len, qtype);
+    put_u16(p + len + 2, qclass);
+    if (first) {
+        w->question = (uint16_t)len;
+        w->entered = false;
+    }
+    return 0;
 }
 
 static void write_rdata(struct dns_writer *w, uint16_t type, struct dns_rd rd)
@@ -127,8 +162,12 @@ static void write_rdata(struct dns_writer *w, uint16_t type, struct dns_rd rd)
     uint16_t names[2];
     unsigned n = w->compress ? dns_rdata_compressible(type, rd.at, rd.len, names) : 0;
     if (!n) {
-        wcur_u16(&w->out, rd.len);
-        wcur_bytes(&w->out, rd.at, rd.len);
+        uint8_t *p = wcur_room(&w->out, 2u + rd.len);
+        if (!p)
+            return;
+        put_u16(p, rd.len);
+        if (rd.len)
+            memcpy(p + 2, rd.at, rd.len);
         return;
     }
     uint8_t *rdlen = wcur_room(&w->out, 2);
@@ -157,9 +196,12 @@ int dns_writer_rrset(struct dns_writer *w, enum dns_section section, const struc
             p = set->rdata;
         struct dns_rd rd = dns_rd_next(&p);
         write_name(w, owner);
-        wcur_u16(&w->out, set->type);
-        wcur_u16(&w->out, set->cls);
-        wcur_u32(&w->out, ttl);
+        uint8_t *fixed = wcur_room(&w->out, 8);
+        if (!fixed)
+            break;
+        put_u16(fixed, set->type);
+        put_u16(fixed + 2, set->cls);
+        put_u32(fixed + 4, ttl);
         write_rdata(w, set->type, rd);
         if (w->out.err)
             break;

@@ -54,20 +54,51 @@ size_t dns_name_lower(uint8_t *out, const uint8_t *name)
     return n;
 }
 
+/* Eight octets at a time to lower case without a branch: sets bit 5 where 'A' <= c <= 'Z'. */
+static inline uint64_t lower8(uint64_t x)
+{
+    uint64_t low7 = x & 0x7f7f7f7f7f7f7f7fULL;
+    uint64_t ge_a = low7 + 0x3f3f3f3f3f3f3f3fULL; /* bit 7 when c >= 'A' */
+    uint64_t gt_z = low7 + 0x2525252525252525ULL; /* bit 7 when c > 'Z' */
+    uint64_t is_upper = ge_a & ~gt_z & ~x & 0x8080808080808080ULL;
+    return x | is_upper >> 2;
+}
+
+static inline uint64_t octets8(const uint8_t *p)
+{
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* Most are of one case already. */
+static inline bool alike(uint64_t a, uint64_t b)
+{
+    return a == b || lower8(a) == lower8(b);
+}
+
+/* Equal but for case? n >= 2. What does not fill eight octets is read so that both ends overlap. */
+static inline bool letters_equal(const uint8_t *a, const uint8_t *b, unsigned n)
+{
+    if (n >= 8) {
+        for (unsigned i = 0; i + 8 < n; i += 8)
+            if (!alike(octets8(a + i), octets8(b + i)))
+                return false;
+        return alike(octets8(a + n - 8), octets8(b + n - 8));
+    }
+    if (n >= 4)
+        return alike(get_u32(a), get_u32(b)) && alike(get_u32(a + n - 4), get_u32(b + n - 4));
+    return alike(get_u16(a), get_u16(b)) && alike(get_u16(a + n - 2), get_u16(b + n - 2));
+}
+
+/* Names of one length are compared as a whole: length octets are no letters. */
 bool dns_name_equal(const uint8_t *a, const uint8_t *b)
 {
-    for (;;) {
-        uint8_t n = *a;
-        if (n != *b)
+    const uint8_t *p = a, *q = b;
+    for (; *p; p += 1 + *p, q += 1 + *q)
+        if (*p != *q)
             return false;
-        if (!n)
-            return true;
-        for (unsigned i = 1; i <= n; i++)
-            if (dns_lower(a[i]) != dns_lower(b[i]))
-                return false;
-        a += 1 + n;
-        b += 1 + n;
-    }
+    return !*q && (p == a || letters_equal(a, b, (unsigned)(p - a) + 1));
 }
 
 static int label_cmp(const uint8_t *a, const uint8_t *b)
@@ -109,29 +140,9 @@ bool dns_name_is_sub(const uint8_t *name, const uint8_t *top)
     return have >= want && dns_name_equal(dns_name_suffix(name, want), top);
 }
 
-/* Eight octets at a time to lower case without a branch: sets bit 5 where 'A' <= c <= 'Z'. */
-static uint64_t lower8(uint64_t x)
-{
-    uint64_t low7 = x & 0x7f7f7f7f7f7f7f7fULL;
-    uint64_t ge_a = low7 + 0x3f3f3f3f3f3f3f3fULL; /* bit 7 when c >= 'A' */
-    uint64_t gt_z = low7 + 0x2525252525252525ULL; /* bit 7 when c > 'Z' */
-    uint64_t is_upper = ge_a & ~gt_z & ~x & 0x8080808080808080ULL;
-    return x | is_upper >> 2;
-}
-
 uint64_t dns_name_hash(const uint8_t *name, uint64_t seed)
 {
-    uint8_t buf[DNS_NAME_MAX + 8];
-    size_t n = dns_name_len(name), i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t x;
-        memcpy(&x, name + i, 8);
-        x = lower8(x);
-        memcpy(buf + i, &x, 8);
-    }
-    for (; i < n; i++)
-        buf[i] = dns_lower(name[i]);
-    return hash_bytes(buf, n, seed);
+    return hash_bytes_as(name, dns_name_len(name), seed, lower8);
 }
 
 int dns_name_join(uint8_t out[DNS_NAME_MAX], const uint8_t *prefix, size_t prefix_len,

@@ -24,9 +24,14 @@ void geo_map_free(struct geo_map *m)
 
 const struct geo_list *geo_map_find(const struct geo_map *m, const struct addr *a, unsigned *depth)
 {
-    unsigned shift, bits;
-    struct addr known = prefixes_canonical(a, &shift);
-    uint32_t list = prefixes_find(m->table, &known, &bits);
+    unsigned shift = 0, bits;
+    uint32_t list;
+    if (a->family == 4) {
+        list = prefixes_find(m->table, a, &bits);
+    } else {
+        struct addr known = prefixes_canonical(a, &shift);
+        list = prefixes_find(m->table, &known, &bits);
+    }
     if (shift && !bits) /* one list for all of IPv4: maybe for what lies around the carriers too */
         prefixes_find(m->table, a, &bits);
     else
@@ -34,6 +39,11 @@ const struct geo_list *geo_map_find(const struct geo_map *m, const struct addr *
     if (depth)
         *depth = bits;
     return &m->lists[list < m->list_count ? list : 0];
+}
+
+void geo_map_ahead(const struct geo_map *m, bool v4, uint64_t high, unsigned step)
+{
+    prefixes_ahead(m->table, v4, high, step);
 }
 
 const struct geo_list *geo_map_find_net(const struct geo_map *m, const struct prefix *net,

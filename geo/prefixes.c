@@ -53,6 +53,28 @@ uint32_t prefixes_find(const struct prefixes *t, const struct addr *a, unsigned 
     return node_value(tree, n, slot);
 }
 
+void prefixes_ahead(const struct prefixes *t, bool v4, uint64_t high, unsigned step)
+{
+    const struct tree *tree = &t->trees[v4 ? TREE4 : TREE6];
+    if (!tree->jump_bits) /* small */
+        return;
+    const struct jump *j = &tree->jumps[high >> (64 - tree->jump_bits)];
+    if (step == 0) {
+        __builtin_prefetch(j);
+        return;
+    }
+    if (j->depth != JUMP_NODE)
+        return;
+    const struct node *n = tree->nodes + j->at;
+    unsigned slot = (unsigned)(high << tree->jump_bits >> (64 - STRIDE));
+    if (step == 1)
+        __builtin_prefetch(n);
+    else if (n->inner >> slot & 1)
+        __builtin_prefetch(node_child(tree, n, slot));
+    else
+        __builtin_prefetch(&tree->leaves[n->leaves + bits_set(n->starts & slots_upto(slot)) - 1]);
+}
+
 void walk_init(struct walk *w, const struct tree *t)
 {
     w->tree = t;

@@ -1,6 +1,7 @@
 /* The other half of authority/dynamic.h. */
 #include "gslb/explain.h"
 
+#include "base/cursor.h"
 #include "base/list.h"
 #include "dns/name.h"
 
@@ -38,7 +39,32 @@ static void decide(struct dynamic *dynamic, const struct dynamic_ask *ask,
     out->scope = answer.scope;
 }
 
+/* Whose map is not known before the name is: a few are asked all. */
+static void ahead(const struct dynamic *dynamic, const struct edns_subnet *subnet,
+                  const uint32_t *id, unsigned step)
+{
+    enum { MAPS = 2, LINE = 64 };
+    const struct gslb_plan *p = container_of(dynamic, const struct gslb_decider, dynamic)->plan;
+    if (!p)
+        return;
+    if (id && *id < p->name_count) {
+        const struct gslb_name *n = &p->names[*id];
+        for (size_t at = 0; step == 2 && at < sizeof *n; at += LINE)
+            __builtin_prefetch((const uint8_t *)n + at);
+        if (step == 3) {
+            __builtin_prefetch(n->owner);
+            __builtin_prefetch(n->pools);
+        }
+    }
+    if (!subnet->family || p->map_count > MAPS || step >= PREFIXES_STEPS)
+        return;
+    bool v4 = subnet->family == 1;
+    uint64_t high = v4 ? (uint64_t)get_u32(subnet->ip) << 32 : get_u64(subnet->ip);
+    for (unsigned i = 0; i < p->map_count; i++)
+        geo_map_ahead(p->maps[i].geo, v4, high, step);
+}
+
 void gslb_decider_init(struct gslb_decider *d, struct gslb_worker *w)
 {
-    *d = (struct gslb_decider){.dynamic = {.decide = decide}, .worker = w};
+    *d = (struct gslb_decider){.dynamic = {.decide = decide, .ahead = ahead}, .worker = w};
 }

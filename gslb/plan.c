@@ -106,7 +106,15 @@ static int finish_pool(struct gslb_plan *p, struct gslb_pool *pool, struct gslb_
     return err;
 }
 
-static int finish_name(struct gslb_plan *p, struct gslb_name *n, struct gslb_table *t)
+static bool same_pools(const struct gslb_name *a, const struct gslb_name *b)
+{
+    return a->pool_count == b->pool_count &&
+           (!a->pool_count || !memcmp(a->pools, b->pools, a->pool_count * sizeof *a->pools));
+}
+
+/* like: the name before, or NULL. */
+static int finish_name(struct gslb_plan *p, struct gslb_name *n, const struct gslb_name *like,
+                       struct gslb_table *t)
 {
     char text[DNS_NAME_TEXT_MAX];
     dns_name_print(n->owner, text);
@@ -114,6 +122,10 @@ static int finish_name(struct gslb_plan *p, struct gslb_name *n, struct gslb_tab
     int err = slot_take(t, &n->slot, "name", text, NULL);
     if (err || n->map == GSLB_NONE)
         return err;
+    if (like && like->site_pool && same_pools(n, like)) {
+        n->site_pool = like->site_pool;
+        return 0;
+    }
     n->site_pool = arena_alloc(&p->arena, p->site_count * sizeof *n->site_pool);
     if (!n->site_pool)
         return ERR_NOMEM;
@@ -205,9 +217,13 @@ int gslb_plan_finish(struct gslb_plan *p, const struct gslb_plan *before, struct
         p->sites[i].id = hash_bytes(p->sites[i].name, strlen(p->sites[i].name), 0);
     for (unsigned i = 0; i < p->pool_count && !err; i++)
         err = finish_pool(p, &p->pools[i], t);
-    for (unsigned i = 0; i < p->name_count && !err; i++)
-        if (p->names[i].owner)
-            err = finish_name(p, &p->names[i], t);
+    const struct gslb_name *like = NULL;
+    for (unsigned i = 0; i < p->name_count && !err; i++) {
+        if (!p->names[i].owner)
+            continue;
+        err = finish_name(p, &p->names[i], like, t);
+        like = &p->names[i];
+    }
     if (!err)
         err = finish_targets(p);
     if (!err)

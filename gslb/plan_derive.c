@@ -122,9 +122,12 @@ static int types_of_pool(struct types *t, struct gslb_pool *p, uint64_t *set)
     static const uint16_t types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_CNAME};
     int err = 0;
     memset(p->has, 0, sizeof p->has);
+    p->whole[0] = p->whole[1] = true;
     for (unsigned i = 0; i < p->endpoint_count; i++) {
         const struct gslb_endpoint *e = &p->endpoints[i];
         bool addresses = e->kind == GSLB_ADDRESSES;
+        for (unsigned f = 0; f < 2; f++)
+            p->whole[f] &= e->enabled && addresses && e->address[f].family;
         if (!e->enabled)
             continue;
         p->has[GSLB_HAS_A] |= e->kind == GSLB_HOST || (addresses && e->address[0].family);
@@ -183,9 +186,16 @@ static int by_number(const void *a, const void *b)
     return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
 }
 
-static int put_types(const struct types *t, struct arena *a, struct gslb_name *n, uint64_t set)
+/* like: the name before, or NULL. */
+static int put_types(const struct types *t, struct arena *a, struct gslb_name *n, uint64_t set,
+                     const struct gslb_name *like, uint64_t like_set)
 {
     unsigned k = 0;
+    if (like && set == like_set) {
+        n->types = like->types;
+        n->type_count = like->type_count;
+        return 0;
+    }
     n->type_count = (unsigned)__builtin_popcountll(set);
     if (!(n->types = ARENA_ARRAY(a, uint16_t, n->type_count)))
         return ERR_NOMEM;
@@ -213,9 +223,13 @@ static int types_of_all(struct gslb_plan *p, uint64_t *pools, uint64_t *names, i
     }
     if (!err)
         err = sets_spread(names, next, p->name_count);
-    for (unsigned i = 0; i < p->name_count && !err; i++)
-        if (p->names[i].owner)
-            err = put_types(&t, &p->arena, &p->names[i], names[i]);
+    for (unsigned i = 0, like = 0; i < p->name_count && !err; i++) {
+        if (!p->names[i].owner)
+            continue;
+        err = put_types(&t, &p->arena, &p->names[i], names[i],
+                        p->names[like].types ? &p->names[like] : NULL, names[like]);
+        like = i;
+    }
     return err;
 }
 

@@ -1,6 +1,7 @@
 #include "gslb/steer.h"
 #include "client_priv.h"
 #include "records_priv.h"
+#include "table_priv.h"
 
 #include "dns/name.h"
 #include "dns/type.h"
@@ -107,13 +108,16 @@ static void weigh(struct steering *s, const struct gslb_pool *p, enum family f, 
             *state = (struct gslb_member_state){0};
             continue;
         }
-        struct gslb_view v = gslb_table_get(s->w->table, e->slot);
+        uint64_t word = table_word(s->w->table, e->slot);
+        struct gslb_view v = table_view(word);
         *state = (struct gslb_member_state){.up = (v.up || p->ignore_health) && member_known(s, e),
-                                            .permille = p->ignore_health ? 1000 : v.permille,
-                                            .has_load = v.has_load,
-                                            .load = v.load,
-                                            .rtt_us = v.rtt_us,
-                                            .over = v.over};
+                                            .permille = p->ignore_health ? 1000 : v.permille};
+        if (!table_plain(word)) {
+            state->has_load = v.has_load;
+            state->load = v.load;
+            state->rtt_us = v.rtt_us;
+            state->over = v.over;
+        }
         g->candidates++;
         g->all += e->weight;
         if (state->up && state->permille && e->weight) {
@@ -123,8 +127,11 @@ static void weigh(struct steering *s, const struct gslb_pool *p, enum family f, 
         if (p->ignore_health)
             continue;
         g->unsettled |= v.unsettled;
-        if (v.forced && v.until_s < g->until_s)
-            g->until_s = v.until_s;
+        if (!v.forced)
+            continue;
+        uint32_t until_s = table_until(s->w->table, e->slot);
+        if (until_s < g->until_s)
+            g->until_s = until_s;
     }
 }
 
@@ -406,6 +413,19 @@ static struct gslb_policy_state *state_of(const struct steering *s, const struct
     return (struct gslb_policy_state *)(void *)(s->plan->states + at);
 }
 
+/* Nobody gains by guessing who is drawn, so one random number does for many answers: each gets the
+ * mixture of another place in the sequence that begins there. */
+static uint64_t draw_random(struct gslb_worker *w)
+{
+    enum { DRAWS = 256 };
+    if (!w->rng)
+        return w->random;
+    if (w->draws++ % DRAWS == 0)
+        w->random = rng_u64(w->rng);
+    w->random += 0xd1342543de82ef95;
+    return hash_mix(w->random);
+}
+
 /* In the order of the map over the members; those that its limit cut off come last. */
 static unsigned pick_near(struct steering *s, const struct gslb_pool *p, unsigned want)
 {
@@ -432,10 +452,20 @@ static unsigned pick_near(struct steering *s, const struct gslb_pool *p, unsigne
     return n;
 }
 
+/* One member is every policy's choice, and turns of one need no counting. */
+static unsigned pick_only(struct steering *s, const struct gslb_pool *p)
+{
+    const struct gslb_member_state *state = &s->w->views[0];
+    s->w->picks[0] = 0;
+    return state->up && state->permille && p->members[0].weight;
+}
+
 /* The choice among the members that are up in w->views. The log gets its odds. */
 static unsigned pick(struct steering *s, int pool, enum family f, bool all)
 {
     const struct gslb_pool *p = &s->plan->pools[pool];
+    if (p->endpoint_count == 1 && p->near == GSLB_NONE && !s->ask->log)
+        return pick_only(s, p);
     _Alignas(uint64_t) uint8_t copy[DRY_STATE];
     struct gslb_pick q = {.policy = all ? GSLB_ALL : p->policy,
                           .members = p->members,
@@ -449,7 +479,7 @@ static unsigned pick(struct steering *s, int pool, enum family f, bool all)
                           .band_us = p->band_us};
     unsigned n = 0, depth = 0;
     if (policy_draws(p))
-        q.random = s->w->rng ? rng_u64(s->w->rng) : s->w->random;
+        q.random = draw_random(s->w);
     bool near = p->near != GSLB_NONE && !all;
     if (near) {
         n = pick_near(s, p, p->answers ? p->answers : 1);
@@ -542,6 +572,8 @@ static void put_members(struct steering *s, const struct gslb_pool *p, unsigned 
 static unsigned restrict_to(struct steering *s, const struct gslb_pool *p, enum family f)
 {
     unsigned able = 0;
+    if (f != ANY_FAMILY && p->whole[f])
+        return p->endpoint_count;
     for (unsigned i = 0; i < p->endpoint_count; i++) {
         const struct gslb_endpoint *e = &p->endpoints[i];
         bool can = e->enabled && (f == ANY_FAMILY ? e->kind == GSLB_CNAME : member_has(s, e, f));
@@ -744,11 +776,13 @@ static void decide(struct steering *s)
         s->out->outcome = GSLB_NODATA; /* a pool is there, without this family: nothing is down */
     else
         all_down(s);
+    if (s->out->outcome != GSLB_NODATA)
+        return;
     /* A branch without a CNAME, and no branch yields this type. */
     bool steered = s->ask->qtype == DNS_TYPE_ANY;
     for (unsigned k = 0; k < s->name->type_count; k++)
         steered |= s->name->types[k] == s->ask->qtype;
-    if (s->out->outcome == GSLB_NODATA && !steered)
+    if (!steered)
         s->out->outcome = GSLB_STATIC;
 }
 

@@ -1,4 +1,4 @@
-#include "gslb/table.h"
+#include "table_priv.h"
 
 #include "base/err.h"
 #include "base/hash.h"
@@ -8,24 +8,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Words are kept so that 0, what untouched memory reads as, is a slot that nobody wrote. */
-struct slot {
-    _Atomic uint64_t view;
-    _Atomic uint64_t until; /* ~until_s */
-    _Atomic uint64_t last;  /* of a name: ~pool slot in the upper half, second in the lower */
-};
-
 /* Identity -> slot: open addressing over 1 + slot, at most half full. Names never go. */
 struct names {
     pthread_mutex_t lock;
     char **texts; /* by slot */
     uint32_t count;
     uint32_t *places, mask;
-};
-
-struct gslb_table {
-    struct slot *slots;
-    struct names *names;
 };
 
 /* ---- memory ---- */
@@ -176,23 +164,6 @@ const char *gslb_table_identity(const struct gslb_table *t, uint32_t slot)
 
 /* ---- what is said of a slot ---- */
 
-/* One word: seven flags, then 10 bits of permille, 20 of load, 26 of round trip. */
-enum {
-    UP = 1,
-    KNOWN = 2,
-    UNSETTLED = 4,
-    FORCED = 8,
-    OVER = 16,
-    WAS_UP = 32,
-    HAS_LOAD = 64,
-    PERMILLE_AT = 7,
-    LOAD_AT = 17,
-    RTT_AT = 37
-};
-static const uint64_t permille_mask = (1u << 10) - 1, load_mask = (1u << 20) - 1,
-                      rtt_mask = (1u << 26) - 1;
-static const uint64_t untouched = UP | UNSETTLED | 1000u << PERMILLE_AT;
-
 static uint64_t at_most(uint64_t value, uint64_t most)
 {
     return value < most ? value : most;
@@ -200,32 +171,23 @@ static uint64_t at_most(uint64_t value, uint64_t most)
 
 void gslb_table_put(struct gslb_table *t, uint32_t slot, const struct gslb_view *v)
 {
+    const uint64_t load_most = (1u << LOAD_BITS) - 1, rtt_most = (1u << RTT_BITS) - 1;
     uint64_t word = (v->up ? UP : 0) | (v->known ? KNOWN : 0) | (v->unsettled ? UNSETTLED : 0) |
                     (v->forced ? FORCED : 0) | (v->over ? OVER : 0) | (v->was_up ? WAS_UP : 0) |
                     (v->has_load ? HAS_LOAD : 0);
     word |= at_most(v->permille, 1000) << PERMILLE_AT;
-    word |= at_most(v->load, load_mask) << LOAD_AT;
-    word |= at_most(v->rtt_us, rtt_mask) << RTT_AT;
+    word |= at_most(v->load, load_most) << LOAD_AT;
+    word |= at_most(v->rtt_us, rtt_most) << RTT_AT;
     /* The end before the word that says there is one. */
     atomic_store_explicit(&t->slots[slot].until, (uint32_t)~v->until_s, memory_order_relaxed);
-    atomic_store_explicit(&t->slots[slot].view, word ^ untouched, memory_order_release);
+    atomic_store_explicit(&t->slots[slot].view, word ^ table_untouched, memory_order_release);
 }
 
 struct gslb_view gslb_table_get(const struct gslb_table *t, uint32_t slot)
 {
-    uint64_t word = untouched ^ atomic_load_explicit(&t->slots[slot].view, memory_order_acquire);
-    return (struct gslb_view){
-        .up = word & UP,
-        .known = word & KNOWN,
-        .unsettled = word & UNSETTLED,
-        .forced = word & FORCED,
-        .over = word & OVER,
-        .was_up = word & WAS_UP,
-        .has_load = word & HAS_LOAD,
-        .permille = (uint16_t)(word >> PERMILLE_AT & permille_mask),
-        .load = (uint32_t)(word >> LOAD_AT & load_mask),
-        .rtt_us = (uint32_t)(word >> RTT_AT & rtt_mask),
-        .until_s = ~(uint32_t)atomic_load_explicit(&t->slots[slot].until, memory_order_relaxed)};
+    struct gslb_view v = table_view(table_word(t, slot));
+    v.until_s = table_until(t, slot);
+    return v;
 }
 
 void gslb_table_put_last(struct gslb_table *t, uint32_t name_slot, uint32_t pool_slot,

@@ -13,6 +13,7 @@
 
 #define BATCH_SLOTS   64
 #define BATCH_ROUNDS  32 /* batches of one socket before timers and TCP get a turn */
+#define BATCH_AHEAD   3  /* packets that the handler hears of before their turn */
 #define CONTROL_SPACE 64
 #define SOCKET_BUFFER (4 << 20)
 
@@ -146,8 +147,13 @@ static bool batch_run(struct net_udp *u)
     if (u->handler->batch_begin)
         u->handler->batch_begin(u->handler);
     unsigned n = 0;
-    for (unsigned i = 0; i < (unsigned)got; i++)
-        n += batch_answer(u, i, n);
+    for (unsigned i = 0; i < (unsigned)got + BATCH_AHEAD; i++) {
+        if (i < (unsigned)got && u->handler->ahead)
+            u->handler->ahead(u->handler, u->batch->packets[i], u->batch->in[i].msg_len,
+                              u->listener_id);
+        if (i >= BATCH_AHEAD)
+            n += batch_answer(u, i - BATCH_AHEAD, n);
+    }
     if (u->handler->batch_end)
         u->handler->batch_end(u->handler);
     batch_send(u, n);

@@ -285,7 +285,7 @@ static void forgets_what_it_took_back(void **state)
     struct one big, small;
     dns_writer_init(&w, buf, sizeof buf);
     dns_writer_question(&w, (const uint8_t *)"\7example", DNS_TYPE_MX, DNS_CLASS_IN);
-    unsigned targets = w.targets;
+    unsigned targets = 1; /* the question's name, entered when another comes */
     make(&big, "some.other.test.", "TXT",
          "\"0123456789012345678901234567890123456789012345678901234567890123456789\"");
     assert_int_equal(put(&w, DNS_SECTION_ANSWER, &big.set), ERR_SPACE);

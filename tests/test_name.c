@@ -152,11 +152,50 @@ static void relations(void **state)
     assert_memory_equal(low, "\3WWW\4mail\3com", 14);
 }
 
+/* A name of two labels, in memory that ends where it ends. */
+static uint8_t *exact(unsigned first, unsigned second)
+{
+    uint8_t *name = malloc(first + second + 3);
+    memset(name, 'k', first + second + 3);
+    name[0] = (uint8_t)first;
+    name[first + 1] = (uint8_t)second;
+    name[first + second + 2] = 0;
+    return name;
+}
+
+/* Labels of every length, and one octet after the other in other case or other altogether. */
+static void equal_octet_by_octet(void **state)
+{
+    (void)state;
+    for (unsigned first = 1; first <= DNS_LABEL_MAX; first++)
+        for (unsigned second = 1; second <= 9; second++) {
+            uint8_t *a = exact(first, second), *b = exact(first, second);
+            uint8_t *longer = exact(first, second + 1);
+            assert_false(dns_name_equal(a, longer) || dns_name_equal(longer, a));
+            for (unsigned i = 1; i < first + second + 2; i++) {
+                if (i == first + 1)
+                    continue;
+                b[i] = 'K';
+                if (!dns_name_equal(a, b) || !dns_name_equal(b, a) ||
+                    dns_name_hash(a, 5) != dns_name_hash(b, 5))
+                    fail_msg("%u.%u: case of octet %u", first, second, i);
+                b[i] = 'k' ^ 0x80; /* not a letter */
+                if (dns_name_equal(a, b) || dns_name_hash(a, 5) == dns_name_hash(b, 5))
+                    fail_msg("%u.%u: octet %u", first, second, i);
+                b[i] = 'k';
+            }
+            free(a);
+            free(b);
+            free(longer);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_and_wire),   cmocka_unit_test(longest_name),
-        cmocka_unit_test(from_messages),   cmocka_unit_test(too_many_pointers),
-        cmocka_unit_test(canonical_order), cmocka_unit_test(relations)};
+        cmocka_unit_test(text_and_wire),       cmocka_unit_test(longest_name),
+        cmocka_unit_test(from_messages),       cmocka_unit_test(too_many_pointers),
+        cmocka_unit_test(canonical_order),     cmocka_unit_test(relations),
+        cmocka_unit_test(equal_octet_by_octet)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

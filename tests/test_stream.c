@@ -87,7 +87,7 @@ static struct fixture *open_ip(const char *ip, const struct net_stream_limits *l
     struct addr a;
     net_stream_limits_default(&l);
     l.first_ms = l.idle_ms = l.total_ms = LONG_MS;
-    f->handler = (struct handler){script_answer, script_begin, script_end};
+    f->handler = (struct handler){script_answer, script_begin, script_end, NULL};
     f->stats = stat_new(net_stat_rows, NET_COUNTER_COUNT);
     assert_int_equal(uv_loop_init(&f->loop), 0);
     assert_int_equal(addr_parse(&a, ip, 0), 0);

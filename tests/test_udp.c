@@ -78,7 +78,7 @@ static struct fixture *fixture_open(const char *ip)
 {
     struct fixture *f = calloc(1, sizeof *f);
     struct addr a;
-    f->handler = (struct handler){script_answer, script_begin, script_end};
+    f->handler = (struct handler){script_answer, script_begin, script_end, NULL};
     f->stats = stat_new(net_stat_rows, NET_COUNTER_COUNT);
     f->batch = net_batch_new();
     assert_non_null(f->batch);
@@ -353,7 +353,7 @@ static void open_errors(void **state)
     int holder = loopback_bind("127.0.0.1", SOCK_DGRAM, &port);
     struct net_batch *b = net_batch_new();
     struct stat_block *stats = stat_new(net_stat_rows, NET_COUNTER_COUNT);
-    struct handler h = {script_answer, NULL, NULL};
+    struct handler h = {script_answer, NULL, NULL, NULL};
     uv_loop_t loop;
     uv_loop_init(&loop);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

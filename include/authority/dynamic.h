@@ -55,9 +55,13 @@ struct dynamic_answer {
     const char *why; /* EDE text for a client that may know, or NULL; as long-lived as rdata */
 };
 
-/* One per worker. */
+/* One per worker. ahead: decide may soon be asked with this subnet (family 0: none), and once it is
+ * known (else NULL) about this id; steps 0 .. 3, with other work between them, to bring near what
+ * it will read. Changes nothing; may be NULL. */
 struct dynamic {
     void (*decide)(struct dynamic *d, const struct dynamic_ask *ask, struct dynamic_answer *out);
+    void (*ahead)(const struct dynamic *d, const struct edns_subnet *subnet, const uint32_t *id,
+                  unsigned step);
 };
 
 #endif

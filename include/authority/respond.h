@@ -20,6 +20,15 @@ enum authority_result {
                          by the resolver */
 };
 
+/* What is known of a question before its turn. Other questions are answered between the steps 0 ..
+ * AUTHORITY_STEPS-1, in which memory brings near what the answer will read. */
+struct authority_ahead {
+    const struct zone *zone; /* NULL: none, or `failed` */
+    uint32_t hash;           /* of the name in it */
+    bool known, failed;      /* not known: to be looked for when it is its turn */
+};
+enum { AUTHORITY_STEPS = 4 };
+
 struct authority_ask {
     const struct zonedb *db;
     const struct dns_query *query; /* opcode QUERY, one question, class IN (others: NOT_OURS) */
@@ -29,9 +38,10 @@ struct authority_ask {
     struct dynamic *dynamic;   /* this worker's, NULL: the zones' own records are all there is */
     const struct addr *client; /* source of the packet, for dynamic */
     size_t limit;              /* octets the client takes (UDP size or 65535) */
-    bool minimal;              /* leave out authority and additional data that is not required */
-    bool recursion_available;  /* sets RA */
-    bool completes;            /* what LEAVES will be completed by the resolver */
+    const struct authority_ahead *ahead; /* of this very question and db; NULL: nothing is known */
+    bool minimal;             /* leave out authority and additional data that is not required */
+    bool recursion_available; /* sets RA */
+    bool completes;           /* what LEAVES will be completed by the resolver */
 };
 
 struct authority_out {
@@ -43,6 +53,10 @@ struct authority_out {
     bool is_referral; /* LEAVES: what comes last is a referral; else the target is not ours */
     uint8_t target[DNS_NAME_MAX]; /* lower case, when is_alias */
 };
+
+/* db and listener are of step 0. */
+void authority_look_ahead(struct authority_ahead *a, const struct zonedb *db, unsigned listener,
+                          const struct dns_query *q, const struct dynamic *dynamic, unsigned step);
 
 enum authority_result authority_respond(const struct authority_ask *ask, struct dns_writer *scratch,
                                         uint8_t *buf, struct authority_out *out);

@@ -5,6 +5,7 @@
 #ifndef WAYPOST_DAEMON_ROUTE_H
 #define WAYPOST_DAEMON_ROUTE_H
 
+#include "authority/respond.h"
 #include "base/clock.h"
 #include "daemon/snapshot.h"
 #include "dns/msg_write.h"
@@ -37,7 +38,17 @@ enum route_counter {
 #undef ROUTE_ENUM
         ROUTE_COUNTER_COUNT
 };
+enum { ROUTE_AHEAD = 4 }; /* steps of a look-ahead, and the one that is answered */
 extern const struct stat_row route_stat_rows[ROUTE_COUNTER_COUNT];
+
+/* A question that was read before its turn. */
+struct route_ahead {
+    const uint8_t *packet; /* NULL: none */
+    size_t len;
+    enum dns_verdict verdict;
+    struct dns_query query;
+    struct authority_ahead own;
+};
 
 struct route {
     struct handler handler;
@@ -57,6 +68,8 @@ struct route {
     const struct snapshot *snap; /* borrowed between batch_begin and batch_end */
     int64_t now_s;               /* of the cache's clock */
     /* changed per query */
+    struct route_ahead ahead[ROUTE_AHEAD]; /* a ring: the newest before ahead_next */
+    unsigned ahead_next;
     unsigned pending;
     struct dns_writer writer;
 };

@@ -19,7 +19,9 @@ struct dns_writer {
     uint16_t counts[4];
     uint16_t reserved; /* octets kept free for OPT */
     uint16_t targets;  /* entries used in table */
+    uint16_t question; /* octets of the question's name, which lies behind the header; 0: none */
     bool compress;
+    bool entered; /* the question's name and what it ends in are in the table */
     struct dns_writer_slot {
         uint16_t check;  /* part of the suffix's hash */
         uint16_t offset; /* 0: empty */

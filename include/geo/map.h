@@ -101,6 +101,8 @@ void geo_map_free(struct geo_map *m);
 /* *depth (may be NULL): as prefixes_find, for `a` as it was given (an IPv6 address that carries an
  * IPv4 one counts its own bits). Never NULL: without any rule the list is empty. */
 const struct geo_list *geo_map_find(const struct geo_map *m, const struct addr *a, unsigned *depth);
+/* As prefixes_ahead, of an address that carries no other. */
+void geo_map_ahead(const struct geo_map *m, bool v4, uint64_t high, unsigned step);
 /* Of a whole network (the ECS source): the list of its base address. */
 const struct geo_list *geo_map_find_net(const struct geo_map *m, const struct prefix *net,
                                         unsigned *depth);

@@ -41,6 +41,11 @@ void prefixes_free(struct prefixes *t);
 /* The value at an address (of family 4 or 6); *depth (may be NULL): bits, in the family's own
  * count, of the widest network around it in which every address has this value. */
 uint32_t prefixes_find(const struct prefixes *t, const struct addr *a, unsigned *depth);
+/* Asks memory for what finding an address will read, a step at a time, 0 .. PREFIXES_STEPS-1, each
+ * from what the one before asked for: other work between them is what hides the waiting. high: the
+ * address's first 64 bits, an IPv4 one's 32 in front. Changes nothing. */
+enum { PREFIXES_STEPS = 3 };
+void prefixes_ahead(const struct prefixes *t, bool v4, uint64_t high, unsigned step);
 
 /* A table with each value replaced by fn's, equal neighbours merged. PREFIXES_NONE is asked too. fn
  * is asked once per run of addresses, so more than once for a value: it answers the same each time.

@@ -83,6 +83,7 @@ struct gslb_pool {
     uint32_t slot;
     struct gslb_member *members; /* as gslb_pick takes them, [endpoint_count] */
     bool has[3];                 /* GSLB_HAS_*: some enabled member yields this */
+    bool whole[2];               /* A, AAAA: all members are enabled and have such an address */
     uint32_t state_at; /* offset of its policy's states in a worker's: for AAAA, for all else (one
                           state for both would give each type every other turn) */
     bool repeats;      /* an address occurs twice: answers leave the second out */
@@ -125,10 +126,10 @@ struct gslb_name {
     struct diag_at at;
     /* gslb_plan_finish: */
     uint32_t slot;
-    uint64_t hash; /* of the owner */
-    int32_t
-        *site_pool;  /* [sites of the plan]: pool of the site, or GSLB_NONE; NULL without a map */
-    uint16_t *types; /* that any branch yields (CNAME too), rising */
+    uint64_t hash;      /* of the owner */
+    int32_t *site_pool; /* [sites of the plan]: pool of the site, or GSLB_NONE; NULL without a map;
+                           names with the same pools have one, so that it is near when it is read */
+    uint16_t *types;    /* that any branch yields (CNAME too), rising; shared in the same way */
     unsigned type_count;
 };
 

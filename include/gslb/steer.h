@@ -39,6 +39,7 @@ struct gslb_worker {
     struct rng *rng;              /* NULL: `random` below */
     /* changed per query */
     uint64_t random;
+    unsigned draws; /* from rng's number */
     uint16_t picks[GSLB_MEMBERS_MAX];
     struct gslb_member_state views[GSLB_MEMBERS_MAX];
     uint8_t rdata[GSLB_MEMBERS_MAX * 18];

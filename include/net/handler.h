@@ -51,6 +51,9 @@ struct handler {
     void (*batch_begin)(
         struct handler *); /* before the first answer of a batch: read the snapshot; may be NULL */
     void (*batch_end)(struct handler *); /* after the last one of a batch; may be NULL */
+    /* Packets of a batch in the order in which answer() gets them, some before their turn, so that
+     * what they need can be brought near meanwhile; may be NULL. The packet stays where it is. */
+    void (*ahead)(struct handler *, const uint8_t *packet, size_t len, uint32_t listener_id);
 };
 
 /* Inside answer(): what is needed to reply later. Copy the packet yourself: its room is used again.
