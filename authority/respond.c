@@ -322,7 +322,8 @@ static enum outcome answer_steered(struct respond *r, const struct zone_node *n,
                               .qname = owner,
                               .qtype = q->qtype,
                               .client = r->ask->client,
-                              .subnet = &q->edns.subnet};
+                              .subnet = &q->edns.subnet,
+                              .again = r->ask->again};
     struct dynamic_answer chosen = {.verdict = DYNAMIC_STATIC};
     r->ask->dynamic->decide(r->ask->dynamic, &ask, &chosen);
     r->scope = chosen.scope > r->scope ? chosen.scope : r->scope;

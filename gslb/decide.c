@@ -7,13 +7,17 @@
 static void decide(struct dynamic *dynamic, const struct dynamic_ask *ask,
                    struct dynamic_answer *out)
 {
-    const struct gslb_decider *d = container_of(dynamic, struct gslb_decider, dynamic);
+    struct gslb_decider *d = container_of(dynamic, struct gslb_decider, dynamic);
     const struct gslb_plan *p = d->plan;
     *out = (struct dynamic_answer){.verdict = DYNAMIC_STATIC};
     /* A zone kept in an older version may ask about a name that is gone. */
     if (!p || ask->id >= p->name_count || !p->names[ask->id].owner ||
         !dns_name_equal(p->names[ask->id].owner, ask->owner))
         return;
+    if (ask->again && ask->id == d->id && ask->qtype == d->qtype) {
+        *out = d->last;
+        return;
+    }
     struct gslb_client client = {.source = *ask->client};
     if (ask->subnet)
         client.subnet = *ask->subnet;
@@ -22,13 +26,17 @@ static void decide(struct dynamic *dynamic, const struct dynamic_ask *ask,
                                    .qtype = ask->qtype,
                                    .client = &client,
                                    .mono_s = d->mono_s,
-                                   .wall_s = d->wall_s};
+                                   .wall_s = d->wall_s,
+                                   .dry = ask->again};
     struct gslb_answer answer;
     gslb_steer(&steer, d->worker, &answer);
     out->verdict = (enum dynamic_verdict)answer.outcome;
     out->set = answer.set;
     out->ttl = answer.ttl;
     out->scope = answer.scope;
+    d->id = ask->id;
+    d->qtype = ask->qtype;
+    d->last = *out;
 }
 
 void gslb_decider_init(struct gslb_decider *d, struct gslb_worker *w)

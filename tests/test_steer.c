@@ -69,6 +69,9 @@ static void make(struct made *m)
     made_pool(m, "half", "", GSLB_ALL, "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4");
     made_pool(m, "blind", "", GSLB_ALL, "192.0.2.1 192.0.2.2");
     made_pool(m, "six", "", GSLB_FAILOVER, "192.0.2.1 2001:db8::7");
+    made_pool(m, "shut", "", GSLB_FAILOVER, "-192.0.2.50");
+    made_pool(m, "four", "", GSLB_FAILOVER, "192.0.2.51");
+    made_pool(m, "own", "", GSLB_CONSISTENT, "192.0.2.1 192.0.2.2");
     made_pool(m, "twins", "", GSLB_ALL, "192.0.2.7 192.0.2.7 192.0.2.8");
     m->plan->pools[gslb_plan_pool(m->plan, "half")].healthy_permille = 500;
     m->plan->pools[gslb_plan_pool(m->plan, "blind")].ignore_health = true;
@@ -96,6 +99,8 @@ static void make(struct made *m)
     made_name(m, "blind.example.", GSLB_NONE, "blind");
     made_name(m, "six.example.", GSLB_NONE, "six");
     made_name(m, "twins.example.", GSLB_NONE, "twins");
+    made_name(m, "shut.example.", GSLB_NONE, "shut four")->all_down = GSLB_DOWN_REFUSE;
+    made_name(m, "own.example.", GSLB_NONE, "own pc");
     n = made_name(m, "alias.example.", GSLB_NONE, "");
     n->alias = (const uint8_t *)"\1x";
     n = made_name(m, "out.example.", map, "pa pb pc");
@@ -150,6 +155,11 @@ static const struct row {
     {"the first is left out", "skip.example.", A1, "10.2.0.0/24", "", "192.0.2.1", 16, 300},
     {"the first with a pool is left out", "skip.example.", A1, "10.4.0.0/24", "", "192.0.2.3", 16,
      300},
+    {"the first is left out of a draw", "skip.example.", A1, "10.8.0.0/24", "pa/m0=d pa/m1=d",
+     "192.0.2.3", 16, 300},
+    {"nobody enabled is down, not of another family", "shut.example.", A1, "10.2.0.0/24",
+     "four/m0=d", "refused", 0, 30},
+    {"no data whoever asks", "own.example.", A4, "10.2.0.0/24", "", "nodata", 0, 300},
     {"AAAA stays at the site", "www.example.", A4, "10.2.0.0/24", "", "nodata", 16, 300},
     {"AAAA of a site that has it", "www.example.", A4, "10.1.0.0/24", "", "2001:db8::1", 16, 300},
     {"AAAA is down, the site is not", "www.example.", A4, "10.1.0.0/24", "pa/m0=d", "nodata", 16,

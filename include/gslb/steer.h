@@ -114,12 +114,17 @@ struct gslb_log {
     bool has_odds;
 };
 
-/* The seam's other half: a struct dynamic whose decide steers with one worker. */
+/* The seam's other half: a struct dynamic whose decide steers with one worker. A query that is
+ * decided again gets what it was given: who takes turns gives no turn away. */
 struct gslb_decider {
     struct dynamic dynamic;       /* first */
     const struct gslb_plan *plan; /* set per batch, NULL: everything is static */
     struct gslb_worker *worker;
     int64_t mono_s, wall_s; /* set per batch */
+    /* The last decision; rdata in the worker, or the plan's. */
+    uint32_t id;
+    uint16_t qtype;
+    struct dynamic_answer last;
 };
 void gslb_decider_init(struct gslb_decider *d, struct gslb_worker *w);
 
