@@ -25,11 +25,11 @@ static struct {
     unsigned calls, fail_at; /* 0: never */
 } heap;
 
-#define WRAP(name, params, args, failed)                                      \
-    void *__real_##name params;                                               \
-    void *__wrap_##name params;                                               \
-    void *__wrap_##name params                                                \
-    {                                                                         \
+#define WRAP(name, params, args, failed)                                     \
+    void *__real_##name params;                                              \
+    void *__wrap_##name params;                                              \
+    void *__wrap_##name params                                               \
+    {                                                                        \
         return ++heap.calls == heap.fail_at ? (failed) : __real_##name args; \
     }
 WRAP(malloc, (size_t n), (n), NULL)
