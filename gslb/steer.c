@@ -280,7 +280,7 @@ static void client_choose(struct steering *s, bool ignore_subnet)
 {
     s->client = client_of(s->ask->client, ignore_subnet);
     SAY(s, .step = GSLB_STEP_CLIENT, .index = GSLB_NONE, .number = s->client.from_subnet,
-        .a = s->client.address);
+        .a = addr_of_bytes(s->client.address.ip, 16, 0));
 }
 
 static const struct geo_list *map_list(struct steering *s, int map)
@@ -288,7 +288,6 @@ static const struct geo_list *map_list(struct steering *s, int map)
     const struct gslb_map *m = &s->plan->maps[map];
     unsigned depth;
     const struct geo_list *l = geo_map_find(m->geo, &s->client.address, &depth);
-    depth += s->client.mapped;
     looked(s, depth);
     if (s->client.from_subnet) {
         unsigned widest = s->ask->client->subnet.family == 1 ? m->widest4 : m->widest6;
@@ -669,9 +668,10 @@ static void count(const struct steering *s)
     for (unsigned k = 0; k < s->out->count; k++)
         gslb_tally_note(y, p->endpoints[s->out->members[k]].slot, (uint32_t)s->ask->mono_s,
                         s->out->ttl);
-    const struct client *c = &s->client;
-    if (c->address.family)
-        gslb_tally_saw(y, c->address.ip, c->address.family, c->from_subnet);
+    if (!s->client.address.family)
+        return;
+    const struct addr a = addr_of_bytes(s->client.address.ip, 16, 0);
+    gslb_tally_saw(y, a.ip, a.family, s->client.from_subnet);
 }
 
 static bool yields(const struct gslb_name *n, uint16_t type)

@@ -386,10 +386,36 @@ static void maps_have_their_say(void **state)
     struct gslb_answer a = made_ask(&m, "www.example.", A1, &c, 1, NULL);
     assert_string_equal(made_text(&a, text, sizeof text), "192.0.2.1");
     assert_int_equal(a.scope, 20);
+    struct gslb_client mapped = made_client("192.0.2.1 ::ffff:10.0.0.0/120");
+    a = made_ask(&m, "www.example.", A1, &mapped, 1, NULL);
+    assert_string_equal(made_text(&a, text, sizeof text), "192.0.2.1");
+    assert_int_equal(a.scope, 96 + 8);
     m.plan->maps[map].ignore_subnet = true;
     a = made_ask(&m, "www.example.", A1, &c, 1, NULL);
     assert_string_equal(made_text(&a, text, sizeof text), "192.0.2.2");
     assert_int_equal(a.scope, 0);
+    made_fini(&m);
+}
+
+/* However the subnet is written, a map that says the same to all looks at nothing. */
+static void one_list_has_no_scope(void **state)
+{
+    static const char *const clients[] = {"192.0.2.1 198.51.100.0/24", "192.0.2.1 2001:db8::/56",
+                                          "192.0.2.1 ::ffff:198.51.100.0/120",
+                                          "192.0.2.1 2002:c633:6400::/40"};
+    (void)state;
+    struct made m;
+    made_init(&m, "a", NULL);
+    int map = made_map(&m, "*=a");
+    made_pool(&m, "p", "a", GSLB_FAILOVER, "192.0.2.1");
+    made_name(&m, "www.example.", map, "p");
+    made_finish(&m, NULL);
+    for (unsigned i = 0; i < sizeof clients / sizeof *clients; i++) {
+        struct gslb_client c = made_client(clients[i]);
+        struct gslb_answer a = made_ask(&m, "www.example.", A1, &c, 1, NULL);
+        if (a.outcome != GSLB_SET || a.scope)
+            fail_msg("%s: scope %u", clients[i], a.scope);
+    }
     made_fini(&m);
 }
 
@@ -500,7 +526,8 @@ int main(void)
         cmocka_unit_test(scopes_are_right),       cmocka_unit_test(rules_hold),
         cmocka_unit_test(chains_end_at_fences),   cmocka_unit_test(last_healthy_lasts_an_hour),
         cmocka_unit_test(clients_are_told_apart), cmocka_unit_test(maps_have_their_say),
-        cmocka_unit_test(near_is_in_order),       cmocka_unit_test(turns_are_per_type),
-        cmocka_unit_test(answers_are_counted),    cmocka_unit_test(log_tells_each_step)};
+        cmocka_unit_test(near_is_in_order),       cmocka_unit_test(one_list_has_no_scope),
+        cmocka_unit_test(turns_are_per_type),     cmocka_unit_test(answers_are_counted),
+        cmocka_unit_test(log_tells_each_step)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,8 +3,8 @@
 /* folders: gslb authority geo dns base */
 #include "gslb/steer.h"
 
+#include "accounts.h"
 #include "dns/type.h"
-#include "worlds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,230 +16,6 @@
 
 enum { PLANS = 1000, HEALTHS = 3, ASKS = 24, INSIDE = 6 };
 
-/* ---- the slow account ---- */
-
-/* One pool that may answer (several where a site is drawn), with what its TTL depends on. */
-struct option {
-    int pool;
-    bool unsettled;
-    uint32_t until;
-};
-
-struct account {
-    struct world *w;
-    const struct gslb_client *client;
-    uint16_t qtype;
-    const struct gslb_name *asked;
-    /* gathered */
-    struct option options[MADE_POOLS];
-    unsigned option_count;
-    bool tried[MADE_POOLS];
-    int first;
-    bool unsettled, lacked_family;
-    uint32_t until;
-    bool mapped[MADE_MAPS]; /* looked at with the subnet */
-    bool drawn, subnet;     /* a site was drawn; the last map or name went by the subnet */
-    int final;              /* what an outsider gets, or -1 */
-};
-
-static struct gslb_view view_of(const struct account *a, const struct gslb_endpoint *e)
-{
-    return gslb_table_get(a->w->made.table, e->slot);
-}
-
-static bool is_of_family(const struct gslb_endpoint *e, uint16_t qtype)
-{
-    if (e->kind != GSLB_ADDRESSES)
-        return true;
-    return qtype == DNS_TYPE_A      ? e->address[0].family != 0
-           : qtype == DNS_TYPE_AAAA ? e->address[1].family != 0
-                                    : true;
-}
-
-static bool is_available(const struct account *a, const struct gslb_pool *p, unsigned i)
-{
-    const struct gslb_endpoint *e = &p->endpoints[i];
-    struct gslb_view v = view_of(a, e);
-    return e->enabled && e->weight && e->kind != GSLB_HOST &&
-           (p->ignore_health || (v.up && v.permille));
-}
-
-/* OK, FAMILY: nothing but the family is missing; DOWN for the rest. */
-static enum gslb_why state_of_pool(const struct account *a, const struct gslb_name *n, int pool,
-                                   bool *unsettled, uint32_t *until)
-{
-    const struct gslb_pool *p = &a->w->made.plan->pools[pool];
-    uint64_t all = 0, healthy = 0;
-    unsigned enabled = 0, fitting = 0;
-    *unsettled = false;
-    *until = UINT32_MAX;
-    for (unsigned i = 0; i < p->endpoint_count; i++) {
-        const struct gslb_endpoint *e = &p->endpoints[i];
-        struct gslb_view v = view_of(a, e);
-        enabled += e->enabled;
-        if (!e->enabled || (n->family_fail_over && !is_of_family(e, a->qtype)))
-            continue;
-        fitting++;
-        all += e->weight;
-        healthy += is_available(a, p, i) ? e->weight : 0;
-        if (!p->ignore_health) {
-            *unsettled = *unsettled || v.unsettled;
-            *until = v.forced && v.until_s < *until ? v.until_s : *until;
-        }
-    }
-    if (enabled && !fitting)
-        return GSLB_WHY_FAMILY;
-    return healthy && healthy * 1000 >= all * p->healthy_permille ? GSLB_WHY_OK : GSLB_WHY_DOWN;
-}
-
-static void option_add(struct account *a, int pool, bool unsettled, uint32_t until)
-{
-    a->options[a->option_count++] =
-        (struct option){pool, unsettled || a->unsettled, until < a->until ? until : a->until};
-}
-
-static bool is_in(const struct geo_list *l, int site)
-{
-    for (unsigned k = 0; k < l->count; k++)
-        if (l->sites[k] == site)
-            return true;
-    return false;
-}
-
-static bool chain(struct account *a, const struct gslb_name *n, int pool, const struct geo_list *in)
-{
-    while (pool != GSLB_NONE && (!in || is_in(in, a->w->made.plan->pools[pool].site))) {
-        bool unsettled;
-        uint32_t until;
-        enum gslb_why why = state_of_pool(a, n, pool, &unsettled, &until);
-        if (why == GSLB_WHY_OK) {
-            option_add(a, pool, unsettled, until);
-            return true;
-        }
-        a->first = a->first == GSLB_NONE ? pool : a->first;
-        a->tried[pool] = true;
-        a->lacked_family = a->lacked_family || why == GSLB_WHY_FAMILY;
-        a->unsettled = a->unsettled || unsettled;
-        a->until = until < a->until ? until : a->until;
-        pool = a->w->made.plan->pools[pool].fallback;
-        if (in && pool != GSLB_NONE && !is_in(in, a->w->made.plan->pools[pool].site))
-            break;
-    }
-    return false;
-}
-
-static int pool_of_site(const struct account *a, const struct gslb_name *n, int site)
-{
-    for (unsigned k = 0; k < n->pool_count; k++)
-        if (a->w->made.plan->pools[n->pools[k]].site == site)
-            return (int)n->pools[k];
-    return GSLB_NONE;
-}
-
-/* Any of the weighted sites that is usable may be drawn, when two or more have a pool. */
-static bool draw(struct account *a, const struct gslb_name *n, const struct geo_list *l,
-                 const int *pools)
-{
-    unsigned have = 0, usable = 0;
-    for (unsigned k = 0; k < l->weighted; k++)
-        have += pools[k] != GSLB_NONE;
-    if (have < 2)
-        return false;
-    a->drawn = true;
-    for (int pass = 0; pass < 2; pass++) /* what is out of the draw first: it shortens TTLs */
-        for (unsigned k = 0; k < l->weighted; k++) {
-            bool unsettled;
-            uint32_t until;
-            if (pools[k] == GSLB_NONE)
-                continue;
-            bool ok = state_of_pool(a, n, pools[k], &unsettled, &until) == GSLB_WHY_OK;
-            if (!pass && !ok) {
-                a->unsettled = a->unsettled || unsettled;
-                a->until = until < a->until ? until : a->until;
-            } else if (pass && ok && l->weights[k]) {
-                option_add(a, pools[k], unsettled, until);
-                usable++;
-            }
-        }
-    return usable > 0;
-}
-
-static struct addr address_of(struct account *a, bool ignore_subnet)
-{
-    const struct edns_subnet *e = &a->client->subnet;
-    a->subnet = e->family && e->source && !ignore_subnet;
-    if (!a->subnet)
-        return a->client->source;
-    return addr_of_bytes(e->ip, e->family == 1 ? 4 : 16, 0);
-}
-
-enum step { FOUND, GO_ON, STOP };
-static enum step outsider(struct account *a, const struct gslb_name *n)
-{
-    switch (n->outside) {
-    case GSLB_OUTSIDE_POOL:
-        return chain(a, n, n->outside_pool, NULL) ? FOUND : STOP;
-    case GSLB_OUTSIDE_FALLBACK:
-        return GO_ON;
-    case GSLB_OUTSIDE_REFUSE:
-        a->final = n == a->asked ? GSLB_REFUSED : -1;
-        return STOP;
-    case GSLB_OUTSIDE_NODATA:
-        break;
-    }
-    a->final = n == a->asked ? GSLB_NODATA : -1;
-    return STOP;
-}
-
-static enum step by_map(struct account *a, const struct gslb_name *n)
-{
-    uint16_t room[GEO_SITES_MAX];
-    int pools[GEO_SITES_MAX];
-    struct geo_list l;
-    unsigned have = 0;
-    struct addr address = address_of(a, a->w->made.plan->maps[n->map].ignore_subnet);
-    a->mapped[n->map] = a->mapped[n->map] || a->subnet;
-    geo_map_evaluate(&a->w->maps[n->map].config, &address, &l, room);
-    if (!l.count)
-        return outsider(a, n);
-    for (unsigned k = 0; k < l.count; k++)
-        have += (pools[k] = pool_of_site(a, n, l.sites[k])) != GSLB_NONE;
-    for (unsigned k = 0; n->skip_first && have > 1; k++)
-        if (pools[k] != GSLB_NONE) {
-            pools[k] = GSLB_NONE;
-            break;
-        }
-    if (draw(a, n, &l, pools))
-        return FOUND;
-    for (unsigned k = 0; k < l.count; k++)
-        if (pools[k] != GSLB_NONE && chain(a, n, pools[k], l.fence ? &l : NULL))
-            return FOUND;
-    return l.fence ? STOP : GO_ON;
-}
-
-static enum step by_order(struct account *a, const struct gslb_name *n)
-{
-    address_of(a, false);
-    for (unsigned k = 0; k < n->pool_count; k++)
-        if (chain(a, n, (int)n->pools[k], NULL))
-            return FOUND;
-    return GO_ON;
-}
-
-static void account_make(struct account *a)
-{
-    const struct gslb_name *n = a->asked;
-    a->first = GSLB_NONE;
-    a->until = UINT32_MAX;
-    a->final = -1;
-    for (;;) {
-        enum step step = n->map == GSLB_NONE ? by_order(a, n) : by_map(a, n);
-        if (step != GO_ON || chain(a, n, n->fallback_pool, NULL) || n->fallback_name == GSLB_NONE)
-            return;
-        n = &a->w->made.plan->names[n->fallback_name];
-    }
-}
-
 /* ---- members ---- */
 
 struct members {
@@ -250,7 +26,7 @@ struct members {
 static bool answers_type(const struct gslb_endpoint *e, uint16_t qtype)
 {
     if (e->kind == GSLB_ADDRESSES)
-        return (qtype == DNS_TYPE_A || qtype == DNS_TYPE_AAAA) && is_of_family(e, qtype);
+        return (qtype == DNS_TYPE_A || qtype == DNS_TYPE_AAAA) && account_is_of_family(e, qtype);
     return e->kind == GSLB_CNAME;
 }
 
@@ -266,7 +42,7 @@ static struct members could_answer(const struct account *a, const struct gslb_po
 {
     struct members m = {.count = 0};
     for (unsigned i = 0; i < p->endpoint_count; i++)
-        if (is_available(a, p, i) && answers_type(&p->endpoints[i], a->qtype))
+        if (account_is_available(a, p, i) && answers_type(&p->endpoints[i], a->qtype))
             m.at[m.count++] = (uint16_t)i;
     return m;
 }
@@ -278,8 +54,9 @@ static void order_near(struct account *a, const struct gslb_pool *p, struct memb
     struct geo_list l;
     struct members out = {.count = 0};
     bool kept = a->subnet;
-    struct addr address =
-        a->subnet ? address_of(a, a->w->made.plan->maps[p->near].ignore_subnet) : a->client->source;
+    struct addr address = a->subnet
+                              ? account_address(a, a->w->made.plan->maps[p->near].ignore_subnet)
+                              : a->client->source;
     a->mapped[p->near] = a->mapped[p->near] || a->subnet;
     a->subnet = kept;
     geo_map_evaluate(&a->w->maps[p->near].config, &address, &l, room);
@@ -374,8 +151,8 @@ static const char *dead_wrong(struct account *a, const struct gslb_pool *p, bool
     unsigned any = 0;
     for (unsigned i = 0; i < p->endpoint_count; i++) {
         const struct gslb_endpoint *e = &p->endpoints[i];
-        bool in =
-            e->enabled && e->weight && e->kind != GSLB_HOST && (!as_then || view_of(a, e).was_up);
+        bool in = e->enabled && e->weight && e->kind != GSLB_HOST &&
+                  (!as_then || account_view(a, e).was_up);
         any += in;
         if (in && answers_type(e, a->qtype))
             could.at[could.count++] = (uint16_t)i;
@@ -410,9 +187,9 @@ static bool chain_yields(const struct gslb_plan *p, int pool, uint16_t type)
             const struct gslb_endpoint *e = &of->endpoints[i];
             if (!e->enabled)
                 continue;
-            if (e->kind == GSLB_CNAME
-                    ? type == DNS_TYPE_CNAME
-                    : (type == DNS_TYPE_A || type == DNS_TYPE_AAAA) && is_of_family(e, type))
+            if (e->kind == GSLB_CNAME ? type == DNS_TYPE_CNAME
+                                      : (type == DNS_TYPE_A || type == DNS_TYPE_AAAA) &&
+                                            account_is_of_family(e, type))
                 return true;
         }
     }
@@ -474,7 +251,7 @@ static const char *all_down_wrong(struct account *a, const struct gslb_answer *g
             continue;
         for (unsigned k = 0; k < p->pools[i].endpoint_count; k++) {
             const struct gslb_endpoint *e = &p->pools[i].endpoints[k];
-            some |= e->enabled && e->weight && e->kind != GSLB_HOST && view_of(a, e).was_up;
+            some |= e->enabled && e->weight && e->kind != GSLB_HOST && account_view(a, e).was_up;
         }
         if (some)
             return pool_wrong(a, (int)i, true, true, g);
@@ -580,10 +357,11 @@ static bool is_minimal(struct account *a, unsigned scope)
         bits += 96;
     } else {
         memcpy(client.ip, e->ip, 16);
-        client = prefixes_canonical(&client, &shift);
-        if (shift && scope <= shift)
-            return true; /* what lies around it is not IPv4's */
-        bits = shift ? 96 + scope - shift : scope;
+        struct addr known = prefixes_canonical(&client, &shift);
+        if (shift && scope > shift) { /* else it is about what lies around IPv4's */
+            client = known;
+            bits = 96 + scope - shift;
+        }
     }
     net = client;
     net.ip[(bits - 1) / 8] ^= (uint8_t)(0x80 >> (bits - 1) % 8);
@@ -602,18 +380,27 @@ static bool is_minimal(struct account *a, unsigned scope)
     return net.family == 6 && carried_differs(a, &client, &net, bits, &zero);
 }
 
-/* Whether nothing but the maps may have set the scope. */
-static bool is_of_maps(const struct account *a, const struct gslb_answer *g)
+/* Nothing but their lists may have set the maps' part of the scope. */
+static bool maps_are_plain(const struct account *a)
 {
     const struct gslb_plan *p = a->w->made.plan;
     for (unsigned m = 0; m < p->map_count; m++)
         if (a->mapped[m] && (p->maps[m].widest4 || p->maps[m].widest6 ||
                              a->w->maps[m].config.narrowest4 || a->w->maps[m].config.narrowest6))
             return false;
-    if (a->drawn || g->pool == GSLB_NONE)
-        return !a->drawn;
-    return p->pools[g->pool].near != GSLB_NONE || p->pools[g->pool].endpoint_count == 1 ||
-           !gslb_policy_uses_client(p->pools[g->pool].policy);
+    return true;
+}
+
+/* How many bits of the client's network were hashed: for IPv4 subnets; 128 for others, if any. */
+static unsigned hashed(const struct account *a, const struct gslb_answer *g)
+{
+    const struct gslb_pool *p = g->pool >= 0 ? &a->w->made.plan->pools[g->pool] : NULL;
+    bool policy = p && g->count && !g->all_down && a->subnet && p->near == GSLB_NONE &&
+                  p->endpoint_count > 1 && gslb_policy_uses_client(p->policy);
+    if (a->client->subnet.family == 2 && (policy || a->drawn))
+        return 128;
+    unsigned drawn = a->drawn ? 24 : 0, network = policy ? p->network4 : 0;
+    return drawn > network ? drawn : network;
 }
 
 /* Somebody for whom a cache may use an answer of this scope. */
@@ -692,7 +479,9 @@ static const char *scope_wrong(struct account *a, unsigned name, const struct ke
         if (!is_same(g, &b))
             return "another answer inside the scope";
     }
-    if (scope && is_of_maps(a, g) && !is_minimal(a, scope))
+    if (c->subnet.family == 1 && scope < hashed(a, g))
+        return "a scope shorter than the network that was hashed";
+    if (scope > hashed(a, g) && maps_are_plain(a) && !is_minimal(a, scope))
         return "the network beside the scope's gets the same";
     return NULL;
 }
