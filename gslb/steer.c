@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-enum { LAST_HEALTHY_S = 3600, DRY_STATE = 1024 };
+/* DRY_STATE: room for a policy's state of the largest pool. */
+enum { LAST_HEALTHY_S = 3600, DRY_STATE = 8 * (GSLB_MEMBERS_MAX + 1) };
 
 /* One decision under way. */
 struct steering {

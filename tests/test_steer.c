@@ -469,6 +469,33 @@ static void turns_are_per_type(void **state)
     made_fini(&m);
 }
 
+/* Of a large pool too. */
+static void turns_are_foretold(void **state)
+{
+    enum { MEMBERS = 1000, TURNS = 5 };
+    char *members = malloc(MEMBERS * 16), *end = members;
+    struct made m;
+    struct gslb_client c = made_client("192.0.2.1");
+    (void)state;
+    assert_non_null(members);
+    for (unsigned i = 0; i < MEMBERS; i++)
+        end += sprintf(end, "%s10.0.%u.%u", i ? " " : "", i >> 8, i & 255);
+    made_init(&m, "a", NULL);
+    made_pool(&m, "p", "", GSLB_ROUND_ROBIN, members);
+    made_name(&m, "www.example.", GSLB_NONE, "p");
+    made_finish(&m, NULL);
+    for (unsigned i = 0; i < TURNS; i++) {
+        const struct gslb_ask dry = {.plan = m.plan, .qtype = A1, .client = &c, .dry = true};
+        struct gslb_answer a;
+        gslb_steer(&dry, &m.worker, &a);
+        assert_int_equal(a.members[0], i);
+        a = made_ask(&m, "www.example.", A1, &c, 1, NULL);
+        assert_int_equal(a.members[0], i);
+    }
+    free(members);
+    made_fini(&m);
+}
+
 static void answers_are_counted(void **state)
 {
     (void)state;
@@ -527,7 +554,7 @@ int main(void)
         cmocka_unit_test(chains_end_at_fences),   cmocka_unit_test(last_healthy_lasts_an_hour),
         cmocka_unit_test(clients_are_told_apart), cmocka_unit_test(maps_have_their_say),
         cmocka_unit_test(near_is_in_order),       cmocka_unit_test(one_list_has_no_scope),
-        cmocka_unit_test(turns_are_per_type),     cmocka_unit_test(answers_are_counted),
-        cmocka_unit_test(log_tells_each_step)};
+        cmocka_unit_test(turns_are_per_type),     cmocka_unit_test(turns_are_foretold),
+        cmocka_unit_test(answers_are_counted),    cmocka_unit_test(log_tells_each_step)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

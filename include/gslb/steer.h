@@ -8,8 +8,8 @@
  * Scope: the longest of what was looked at: each map's depth; the client network's length where a
  * policy or weighted sites hash it. A shortest map depth of 0 and no such policy: 0. A client
  * subnet of length 0, or a map that ignores it: the packet's source steers and the scope is 0.
- * TTL: the name's, or its shorter one while a member of a pool that was tried is unsettled; never
- * beyond the end of an operator's word on one of them.
+ * TTL: the name's, or its shorter one while a member of a pool that was tried is unsettled or all
+ * are down; never beyond the end of an operator's word on one of them.
  * A fence holds for a pool's fallbacks too: only those at a site of the client's list are tried.
  * Threads: any number; a gslb_worker is one thread's. No heap, no lock. */
 #ifndef WAYPOST_GSLB_STEER_H

@@ -101,13 +101,13 @@ static bool draw(struct account *a, const struct gslb_name *n, const struct geo_
                  const int *pools)
 {
     unsigned have = 0, usable = 0;
-    for (unsigned k = 0; k < l->weighted; k++)
+    for (unsigned k = 0; k < l->weighted && k < l->count; k++)
         have += pools[k] != GSLB_NONE;
     if (have < 2)
         return false;
     a->drawn = a->drawn || a->subnet;
     for (int pass = 0; pass < 2; pass++) /* what is out of the draw first: it shortens TTLs */
-        for (unsigned k = 0; k < l->weighted; k++) {
+        for (unsigned k = 0; k < l->weighted && k < l->count; k++) {
             bool unsettled;
             uint32_t until;
             if (pools[k] == GSLB_NONE)
