@@ -50,14 +50,14 @@ int snap_retire(struct snap_domain *d, struct part *old)
     if (!r)
         return ERR_NOMEM;
     r->part = old;
-    r->epoch = atomic_fetch_add(&d->epoch, 1) + 1;
+    r->epoch = snap_mark(d);
     r->next = d->retired;
     d->retired = r;
     d->pending++;
     return 0;
 }
 
-unsigned snap_reclaim(struct snap_domain *d)
+uint64_t snap_seen(struct snap_domain *d)
 {
     uint64_t oldest = UINT64_MAX;
     for (unsigned i = 0; i < SNAP_READERS_MAX; i++) {
@@ -66,6 +66,12 @@ unsigned snap_reclaim(struct snap_domain *d)
         if (seen && seen < oldest)
             oldest = seen;
     }
+    return oldest;
+}
+
+unsigned snap_reclaim(struct snap_domain *d)
+{
+    uint64_t oldest = snap_seen(d);
     for (struct snap_retired **at = &d->retired; *at;) {
         struct snap_retired *r = *at;
         if (r->epoch > oldest) {

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DOWN_SHOWN 5
+
 static const char *text_of(const json_t *o, const char *key)
 {
     const char *s = json_string_value(json_object_get(o, key));
@@ -65,6 +67,26 @@ static unsigned print_attention(const json_t *doc)
         puts("attention   the last reload failed, wholly or for some zones: waypost check FILE");
         n++;
     }
+    const json_t *gslb = json_object_get(doc, "gslb");
+    const json_t *down = json_object_get(gslb, "down");
+    if (json_array_size(down)) {
+        printf("attention   %zu member%s down (gslb status): ", json_array_size(down),
+               json_array_size(down) == 1 ? " is" : "s are");
+        json_array_foreach(down, i, v) if (i < DOWN_SHOWN)
+            printf("%s%s", i ? ", " : "", json_string_value(v));
+        puts(json_array_size(down) > DOWN_SHOWN ? ", ..." : "");
+        n++;
+    }
+    if (json_is_true(json_object_get(gslb, "frozen")) ||
+        json_is_false(json_object_get(gslb, "saving"))) {
+        puts("attention   health of members is frozen or cannot be kept: waypost gslb status");
+        n++;
+    }
+    json_array_foreach(json_object_get(doc, "attention"), i, v)
+    {
+        printf("attention   %s\n", json_string_value(v));
+        n++;
+    }
     return n;
 }
 
@@ -96,6 +118,11 @@ static void print_status(const json_t *doc)
     printf("authority   %lld answers, %lld zones of %lld loaded, %lld records\n",
            int_of(n, "waypost_route_authority_total"), int_of(zones, "loaded"),
            int_of(zones, "count"), int_of(zones, "records"));
+    const json_t *gslb = json_object_get(doc, "gslb");
+    if (int_of(gslb, "names"))
+        printf("gslb        %lld names, %lld of %lld members up, %lld under order\n",
+               int_of(gslb, "names"), int_of(gslb, "up"), int_of(gslb, "members"),
+               int_of(gslb, "ordered"));
     json_array_foreach(json_object_get(doc, "listeners"), i, l)
     {
         printf("listening   %s ", text_of(l, "address"));

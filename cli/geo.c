@@ -1,4 +1,4 @@
-/* cli/geo.c: geo build, lookup, info: databases of places. */
+/* cli/geo.c: geo build, lookup, info: databases of places (test: geo_test.c). */
 #include "args_priv.h"
 #include "base/diag.h"
 #include "base/err.h"
@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #define GEO_USAGE_BUILD  "geo build FILE.csv -o FILE.mmdb [--description TEXT]"
-#define GEO_USAGE_LOOKUP "geo lookup -d FILE.mmdb [-d FILE.mmdb]... IP... [--json]"
-#define GEO_USAGE_INFO   "geo info FILE.mmdb [--json]"
+#define GEO_USAGE_LOOKUP "geo lookup -d FILE [-d FILE]... IP... [--json]"
+#define GEO_USAGE_INFO   "geo info FILE [--json]"
 
 static int usage(const char *what, const char *text)
 {
@@ -35,11 +35,12 @@ static int report(struct diag_list *d, int err, const char *path)
     return err ? exit_of_error(err) : EXIT_POSITIVE;
 }
 
+/* A database, or rows. */
 static int load(struct geo_db **db, const char *path)
 {
     struct diag_list d;
     diag_init(&d);
-    return report(&d, geo_db_load(db, path, NULL, &d), path);
+    return report(&d, geo_file_load(db, path, NULL, &d), path);
 }
 
 static void print_json(json_t *doc)
@@ -86,7 +87,10 @@ static int build(int argc, char **argv)
         return usage(NULL, GEO_USAGE_BUILD);
     diag_init(&d);
     int code = report(&d, geo_write_csv(w.at[0], out, description, &d), w.at[0]);
-    code = code ? code : load(&db, out); /* as whoever uses it will */
+    if (code)
+        return code;
+    diag_init(&d);
+    code = report(&d, geo_db_load(&db, out, NULL, &d), out); /* as whoever uses it will */
     if (code)
         return code;
     struct networks size = count_networks(db);
@@ -132,7 +136,7 @@ static int read_words(struct lookup *l, int argc, char **argv)
         }
     }
     if (!l->source_count)
-        return usage("name a database: -d FILE.mmdb", GEO_USAGE_LOOKUP);
+        return usage("name a database: -d FILE.mmdb, or rows: -d FILE.csv", GEO_USAGE_LOOKUP);
     return l->ip_count ? EXIT_POSITIVE : usage("no address is given", GEO_USAGE_LOOKUP);
 }
 
@@ -327,11 +331,11 @@ int verb_geo(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } rows[] = {{"build", build}, {"lookup", lookup}, {"info", info}};
+    } rows[] = {{"build", build}, {"lookup", lookup}, {"info", info}, {"test", verb_geo_test}};
     for (size_t i = 0; argc && i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(argv[0], rows[i].name))
             return rows[i].run(argc - 1, argv + 1);
     if (argc)
         fprintf(stderr, "waypost geo: there is no \"%s\"\n", argv[0]);
-    return usage(NULL, "geo build | lookup | info     (waypost geo --help)");
+    return usage(NULL, "geo build | lookup | info | test     (waypost geo --help)");
 }

@@ -28,6 +28,8 @@ static const struct verb {
      "serve in the foreground; without a file: a resolver on loopback"},
     {"lab", verb_lab, "lab [up | tour | list [--json]] [--zones DIR]",
      "a small Internet on this machine, with a checked tour"},
+    {"", NULL, "lab break NAME [HOW] | lab heal NAME",
+     "break its web servers: fra-1, fra, all; refuse, hang, 503, slow, flap[:SECONDS]"},
     {"query", verb_query, "query [@SERVER] NAME [TYPE] [+short ...] [--json]",
      "ask a server as a stub does"},
     {"trace", verb_trace, "trace NAME [TYPE] [-c FILE] [--json|--ndjson]",
@@ -38,8 +40,23 @@ static const struct verb {
     {"zone", verb_zone, "zone check ORIGIN FILE", "look for mistakes in a master file"},
     {"geo", verb_geo, "geo build FILE.csv -o FILE.mmdb [--description TEXT]",
      "make a database of places from rows: network,country,city,..."},
-    {"", NULL, "geo lookup -d FILE.mmdb... IP... [--json]", "where databases say addresses are"},
-    {"", NULL, "geo info FILE.mmdb [--json]", "what a database is and holds"},
+    {"", NULL, "geo lookup -d FILE... IP... [--json]",
+     "where databases (.mmdb) or rows (.csv) say addresses are"},
+    {"", NULL, "geo info FILE [--json]", "what a database is and holds"},
+    {"", NULL, "geo test MAP IP... [--json] [--config FILE]", "what a map gives to addresses"},
+    {"gslb", verb_gslb, "gslb explain NAME [TYPE] --from IP [--ecs] [--json] [--config FILE]",
+     "why this answer, step by step"},
+    {"", NULL,
+     "gslb simulate [--down WHAT]... [--weight POOL/MEMBER=N]... [--geo MAP=FILE]... [--to FILE]",
+     "what would change, as shares (--config FILE, --name NAME, --all, --json)"},
+    {"", NULL, "gslb test FILE [--json] [--config FILE]", "do policy tests hold"},
+    {"", NULL, "gslb status | watch | events | orders",
+     "health of members, its changes, what was ordered"},
+    {"", NULL, "gslb drain|force|weight|clear WHAT ...",
+     "the operator's word over health: pool/member, pool, site:NAME, check:NAME, with *"},
+    {"", NULL, "gslb load|push|resume POOL/MEMBER ...", "what is known of a member from elsewhere"},
+    {"", NULL, "gslb probe [PATTERN] [-c FILE]",
+     "every check of a configuration once, with timings"},
     {"config", verb_config, "config new | show | explain | schema",
      "write a first file; show, explain options; JSON schema"},
     {"status", verb_status, "status", "what the running server is doing"},
@@ -67,9 +84,13 @@ static int verb_completion(int argc, char **argv)
           stdout);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         printf("%s%s", i ? " " : "", verbs[i].name);
-    fputs("' ;;\n    2\\ lab\\ *) words='up tour list' ;;\n"
-          "    2\\ zone\\ *) words='check' ;;\n    2\\ geo\\ *) words='build lookup info' ;;\n    "
+    fputs("' ;;\n    2\\ lab\\ *) words='up tour list break heal' ;;\n"
+          "    2\\ zone\\ *) words='check' ;;\n    2\\ geo\\ *) words='build lookup info test' "
+          ";;\n    "
           "2\\ cache\\ *) words='show flush' ;;\n"
+          "    2\\ gslb\\ *) words='status watch events orders drain force weight clear load push "
+          "resume probe "
+          "explain simulate test' ;;\n"
           "    2\\ config\\ *) words='new show explain schema' ;;\n"
           "    2\\ completion\\ *) words='bash' ;;\n"
           "    3\\ config\\ new) words='resolver authority gslb' ;;\n"
@@ -79,6 +100,10 @@ static int verb_completion(int argc, char **argv)
         printf("%s ", o->path);
     fputs("' ;;\n    *\\ trace\\ *) words='--server --last --json --ndjson -c -s' ;;\n"
           "    *\\ geo\\ *) words='-d -o --description --json' ;;\n"
+          "    *\\ gslb\\ explain) words='--from --ecs --json --config -s' ;;\n"
+          "    *\\ gslb\\ simulate) words='--down --weight --geo --to --config --name --all --json "
+          "-s' ;;\n"
+          "    *\\ gslb\\ *) words='--config --json -s' ;;\n"
           "    *\\ query\\ *) words='+short +dnssec +tcp +norec +cd +noedns --json' ;;\n    esac\n"
           "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
           "complete -o default -F _waypost waypost\n",

@@ -47,10 +47,44 @@ int verb_run(int argc, char **argv)
     return EXIT_POSITIVE;
 }
 
+/* ---- lab ---- */
+
+#define LAB_USAGE "lab [up | tour | list [--json] | break NAME [HOW] | heal NAME] [--zones DIR]"
+
+/* break, heal: words for the lab that runs. */
+static int tell_lab(int argc, char **argv)
+{
+    char text[256] = "", said[512];
+    size_t len = 0;
+    for (int i = 0; i < argc && len < sizeof text; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", i ? " " : "", argv[i]);
+    if (argc < 2 || argc > 3 || len >= sizeof text) {
+        fputs("usage: waypost " LAB_USAGE "\n", stderr);
+        return EXIT_USAGE;
+    }
+    int err = lab_tell(text, said, sizeof said);
+    if (!err) {
+        puts(said);
+        return EXIT_POSITIVE;
+    }
+    if (err == ERR_INVALID) {
+        fprintf(stderr, "waypost lab %s: %s\n", argv[0], said);
+        return EXIT_USAGE;
+    }
+    if (err == ERR_NOT_FOUND)
+        fprintf(stderr, "waypost lab %s: no lab runs here; start one with: waypost lab up\n",
+                argv[0]);
+    else
+        fprintf(stderr, "waypost lab %s: %s\n", argv[0], *said ? said : err_text(err));
+    return *said ? EXIT_CANNOT : EXIT_NO_ANSWER;
+}
+
 int verb_lab(int argc, char **argv)
 {
     char zones[4096] = "";
     bool stay = isatty(STDOUT_FILENO), json = false, list = false;
+    if (argc && (!strcmp(argv[0], "break") || !strcmp(argv[0], "heal")))
+        return tell_lab(argc, argv);
     for (int i = 0; i < argc; i++) {
         if (!strcmp(argv[i], "list"))
             list = true;
@@ -63,10 +97,7 @@ int verb_lab(int argc, char **argv)
         else if (!strcmp(argv[i], "--zones") && i + 1 < argc)
             snprintf(zones, sizeof zones, "%s", argv[++i]);
         else {
-            fprintf(stderr,
-                    "waypost lab: what is \"%s\"? usage: waypost lab [up | tour | list [--json]] "
-                    "[--zones DIR]\n",
-                    argv[i]);
+            fprintf(stderr, "waypost lab: what is \"%s\"? usage: waypost " LAB_USAGE "\n", argv[i]);
             return EXIT_USAGE;
         }
     }

@@ -22,6 +22,12 @@ int verb_reload(int argc, char **argv);
 int verb_stop(int argc, char **argv);
 int verb_cache(int argc, char **argv);
 int verb_geo(int argc, char **argv);
+int verb_gslb_probe(int argc, char **argv);
+int verb_geo_test(int argc, char **argv);
+int verb_gslb(int argc, char **argv);
+int verb_gslb_explain(int argc, char **argv);
+int verb_gslb_simulate(int argc, char **argv);
+int verb_gslb_test(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 
 #endif

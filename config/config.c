@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 struct config {
     struct tree tree;
     const char *folder;
+    atomic_uint holders;
 };
 
 /* ---- the rows ---- */
@@ -498,6 +500,7 @@ int config_load_mem(struct config **out, const char *name, const char *text, siz
     struct config *c = calloc(1, sizeof *c);
     if (!c)
         return ERR_NOMEM;
+    atomic_init(&c->holders, 1);
     unsigned before = diags->errors;
     int err = tree_read(&c->tree, name, text, len, diags);
     if (!err) {
@@ -559,9 +562,15 @@ int config_load(struct config **c, const char *path, struct diag_list *diags)
     return err;
 }
 
+struct config *config_share(struct config *c)
+{
+    atomic_fetch_add(&c->holders, 1);
+    return c;
+}
+
 void config_free(struct config *c)
 {
-    if (!c)
+    if (!c || atomic_fetch_sub(&c->holders, 1) > 1)
         return;
     tree_free(&c->tree);
     free(c);

@@ -4,14 +4,13 @@
 #include "daemon/control.h"
 
 #include "base/err.h"
+#include "control_priv.h"
 #include "dns/name.h"
 #include "dns/type.h"
 #include "resolver/answers.h"
 #include "resolver/cache.h"
-#include "server_priv.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,17 +24,6 @@
 #define CONTROL_MEMORY      16384 /* octets of one request's head */
 #define TRACES_DEFAULT      10
 #define TRACES_MAX          200
-
-struct call {
-    struct list link; /* of control.calls, or .finished once its walk is done */
-    struct control *control;
-    struct MHD_Connection *connection; /* NULL: gone */
-    struct worker_question question;
-    char *json; /* what a worker brought */
-    json_t *body;
-    unsigned status;
-    bool waiting; /* somebody will finish it */
-};
 
 struct control {
     struct server *server;
@@ -53,34 +41,34 @@ struct control {
 
 /* ---- what is asked ---- */
 
-static const char *arg(struct call *c, const char *name)
+const char *call_arg(struct call *c, const char *name)
 {
     const char *v = MHD_lookup_connection_value(c->connection, MHD_GET_ARGUMENT_KIND, name);
     return v && *v ? v : NULL;
 }
 
-static json_t *refuse(struct call *c, unsigned status, const char *text)
+void call_refuse(struct call *c, unsigned status, const char *text)
 {
     c->status = status;
-    return json_pack("{s:s}", "error", text);
+    c->body = json_pack("{s:s}", "error", text);
 }
 
 /* The name of the query string; false: said. */
-static bool take_name(struct call *c, uint8_t *name)
+bool call_take_name(struct call *c, uint8_t *name)
 {
-    const char *text = arg(c, "name");
+    const char *text = call_arg(c, "name");
     int n = text ? dns_name_parse(name, text, strlen(text), NULL) : ERR_NOT_FOUND;
     if (n < 0)
-        c->body = refuse(c, MHD_HTTP_BAD_REQUEST, text ? "name: not a domain name" : "no name");
+        call_refuse(c, MHD_HTTP_BAD_REQUEST, text ? "name: not a domain name" : "no name");
     return n >= 0;
 }
 
-static bool take_type(struct call *c, uint16_t def, uint16_t *type)
+bool call_take_type(struct call *c, uint16_t def, uint16_t *type)
 {
-    const char *text = arg(c, "type");
+    const char *text = call_arg(c, "type");
     int t = text ? dns_type_parse(text, strlen(text)) : def;
     if (t < 0)
-        c->body = refuse(c, MHD_HTTP_BAD_REQUEST, "type: not a record type");
+        call_refuse(c, MHD_HTTP_BAD_REQUEST, "type: not a record type");
     *type = (uint16_t)t;
     return t >= 0;
 }
@@ -103,8 +91,8 @@ static void get_servers(struct call *c)
 static void get_cache(struct call *c)
 {
     uint8_t name[DNS_NAME_MAX];
-    if (take_name(c, name))
-        c->body = server_report_cache(c->control->server, name, arg(c, "subtree") != NULL);
+    if (call_take_name(c, name))
+        c->body = server_report_cache(c->control->server, name, call_arg(c, "subtree") != NULL);
 }
 
 static void flush_cache(struct call *c)
@@ -112,8 +100,8 @@ static void flush_cache(struct call *c)
     struct server *s = c->control->server;
     uint8_t name[DNS_NAME_MAX];
     uint16_t type;
-    bool subtree = arg(c, "subtree") != NULL;
-    if (!take_name(c, name) || !take_type(c, 0, &type))
+    bool subtree = call_arg(c, "subtree") != NULL;
+    if (!call_take_name(c, name) || !call_take_type(c, 0, &type))
         return;
     unsigned answers = answers_flush(s->shared.answers, name, type, subtree), records = 0;
     if (s->shared.resolver)
@@ -124,13 +112,13 @@ static void flush_cache(struct call *c)
 static void get_traces(struct call *c)
 {
     uint8_t name[DNS_NAME_MAX];
-    const char *count = arg(c, "n");
+    const char *count = call_arg(c, "n");
     long n = count ? strtol(count, NULL, 10) : TRACES_DEFAULT;
     if (n < 1 || n > TRACES_MAX)
-        c->body = refuse(c, MHD_HTTP_BAD_REQUEST, "n: 1 to 200");
-    else if (!arg(c, "name") || take_name(c, name))
-        c->body =
-            server_report_traces(c->control->server, arg(c, "name") ? name : NULL, (unsigned)n);
+        call_refuse(c, MHD_HTTP_BAD_REQUEST, "n: 1 to 200");
+    else if (!call_arg(c, "name") || call_take_name(c, name))
+        c->body = server_report_traces(c->control->server, call_arg(c, "name") ? name : NULL,
+                                       (unsigned)n);
 }
 
 /* ---- what takes time ---- */
@@ -177,16 +165,15 @@ static void get_trace(struct call *c)
 {
     struct server *s = c->control->server;
     struct worker_question *q = &c->question;
-    if (!take_name(c, q->qname) || !take_type(c, DNS_TYPE_A, &q->qtype))
+    if (!call_take_name(c, q->qname) || !call_take_type(c, DNS_TYPE_A, &q->qtype))
         return;
     q->dnssec_ok = true;
     q->done = on_walked;
     struct worker *w = s->workers[s->next_worker++ % s->worker_count];
     int err = worker_ask(w, q);
     if (err) {
-        c->body =
-            refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
-                   err == ERR_UNSUPPORTED ? "no listener of this server resolves" : err_text(err));
+        call_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+                    err == ERR_UNSUPPORTED ? "no listener of this server resolves" : err_text(err));
         return;
     }
     suspend(c);
@@ -213,9 +200,9 @@ static void post_reload(struct call *c)
 {
     int err = server_reload(c->control->server, on_reloaded, c);
     if (err)
-        c->body = refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
-                         err == ERR_UNSUPPORTED ? "this server was started without a file"
-                                                : err_text(err));
+        call_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+                    err == ERR_UNSUPPORTED ? "this server was started without a file"
+                                           : err_text(err));
     else
         suspend(c);
 }
@@ -225,31 +212,38 @@ static void post_stop(struct call *c)
     c->body = json_pack("{s:b}", "stopping", 1);
 }
 
-static const struct path {
-    const char *method, *url;
-    void (*run)(struct call *c);
-} paths[] = {
+static const struct control_path paths[] = {
     {"GET", "/v1/status", get_status},   {"GET", "/v1/stats", get_stats},
     {"GET", "/v1/servers", get_servers}, {"GET", "/v1/cache", get_cache},
     {"GET", "/v1/trace", get_trace},     {"GET", "/v1/traces", get_traces},
     {"POST", "/v1/reload", post_reload}, {"POST", "/v1/cache/flush", flush_cache},
-    {"POST", "/v1/stop", post_stop},
+    {"POST", "/v1/stop", post_stop},     {NULL, NULL, NULL},
 };
+
+/* NULL; *known: some row has this URL. */
+static const struct control_path *find_path(const struct control_path *rows, const char *method,
+                                            const char *url, bool *known)
+{
+    for (; rows->method; rows++) {
+        bool here = !strcmp(rows->url, url);
+        *known = *known || here;
+        if (here && !strcmp(rows->method, method))
+            return rows;
+    }
+    return NULL;
+}
 
 static void run_call(struct call *c, const char *method, const char *url)
 {
     bool known = false;
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        if (strcmp(paths[i].url, url) != 0)
-            continue;
-        known = true;
-        if (!strcmp(paths[i].method, method)) {
-            paths[i].run(c);
-            return;
-        }
-    }
-    c->body = known ? refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "another method is wanted here")
-                    : refuse(c, MHD_HTTP_NOT_FOUND, "there is nothing here");
+    const struct control_path *row = find_path(paths, method, url, &known);
+    row = row ? row : find_path(control_gslb_paths, method, url, &known);
+    if (row)
+        row->run(c);
+    else if (known)
+        call_refuse(c, MHD_HTTP_METHOD_NOT_ALLOWED, "another method is wanted here");
+    else
+        call_refuse(c, MHD_HTTP_NOT_FOUND, "there is nothing here");
 }
 
 /* ---- HTTP ---- */
@@ -288,6 +282,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         if (!c)
             return MHD_NO;
         c->control = control;
+        c->server = control->server;
         c->connection = connection;
         list_push(&control->calls, &c->link);
         *state = c;
@@ -303,7 +298,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         if (c->waiting)
             return MHD_YES;
     } else if (!c->json && !c->body) {
-        c->body = refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "the question could not be asked");
+        call_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "the question could not be asked");
     }
     return send_call(c);
 }

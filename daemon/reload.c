@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define NOTIFY_TEXT 64
+#define SETTLE_MS   10
 
 static void idle_priority(void)
 {
@@ -37,9 +38,14 @@ static void run_reload(uv_work_t *work)
     struct background *b = &s->bg;
     struct config *c = NULL;
     idle_priority();
-    b->err = config_load(&c, s->path, &b->diags) ? ERR_INVALID : 0;
+    if (b->rebuild)
+        c = config_share(b->before->config);
+    else
+        b->err = config_load(&c, s->path, &b->diags) ? ERR_INVALID : 0;
     if (!b->err)
         b->err = snapshot_build(&b->after, c, b->before, &s->place, &b->diags, &b->zone_errors);
+    if (!b->err)
+        steering_compare(b->before->plan, b->after->plan, &b->diags);
 }
 
 static void run_reclaim(uv_work_t *work)
@@ -51,13 +57,20 @@ static void run_reclaim(uv_work_t *work)
         give_back();
 }
 
+static void go_on(struct server *s)
+{
+    if (s->bg.again && !s->ending)
+        server_reload(s, NULL, NULL);
+    else if (s->bg.again_rebuild && !s->ending)
+        server_rebuild(s);
+}
+
 static void after_reclaim(uv_work_t *work, int status)
 {
     struct server *s = work->data;
     (void)status;
     s->bg.busy = false;
-    if (s->bg.again && !s->ending)
-        server_reload(s, NULL, NULL);
+    go_on(s);
 }
 
 void server_reclaim(struct server *s)
@@ -82,18 +95,28 @@ static bool same_listeners(const struct snapshot *a, const struct snapshot *b)
 static void publish(struct server *s)
 {
     struct background *b = &s->bg;
+    atomic_exchange(&s->shared.root, b->after);
+    while (snap_retire(&s->shared.domain, &b->before->part) == ERR_NOMEM)
+        usleep(1000); /* nothing else can be given up: the old root must not be freed early */
+    if (!b->rebuild)
+        s->loaded_s = clock_wall_s(s->shared.clock);
+    server_watch_files(s);
+}
+
+/* What can only be held against what runs: the sockets, and whether members can be watched. */
+static void check_running(struct server *s)
+{
+    struct background *b = &s->bg;
     if (!same_listeners(b->after, b->before)) {
         diag_add(&b->diags, DIAG_ERROR,
                  &(struct diag_at){.file = s->path, .hint = "restart the server"},
                  "the addresses under listen: cannot change at a reload");
-        part_unref(&b->after->part);
         b->err = ERR_INVALID;
-        return;
+    } else if (!s->ending) {
+        b->err = server_watch(s, b->after, &b->diags);
     }
-    atomic_exchange(&s->shared.root, b->after);
-    while (snap_retire(&s->shared.domain, &b->before->part) == ERR_NOMEM)
-        usleep(1000); /* nothing else can be given up: the old root must not be freed early */
-    s->loaded_s = clock_wall_s(s->shared.clock);
+    if (b->err)
+        part_unref(&b->after->part);
 }
 
 static void tell(struct reload_waiter *waiters, const struct server_reload *r)
@@ -106,16 +129,11 @@ static void tell(struct reload_waiter *waiters, const struct server_reload *r)
     }
 }
 
-static void after_reload(uv_work_t *work, int status)
+static void say_reloaded(struct server *s)
 {
-    struct server *s = work->data;
-    struct background *b = &s->bg;
-    (void)status;
-    if (!b->err)
-        publish(s);
-    s->last_reload_failed = b->err || b->zone_errors;
+    const struct background *b = &s->bg;
     unsigned zones = zonedb_count(server_snapshot(s)->zones);
-    diag_print(&b->diags, stderr, 0);
+    s->last_reload_failed = b->err || b->zone_errors;
     if (b->err)
         log_error("reload", "nothing was changed: %s", err_text(b->err));
     else
@@ -123,11 +141,49 @@ static void after_reload(uv_work_t *work, int status)
                    zones, b->zone_errors);
     runtime_notify("READY=1");
     tell(b->waiters, &(struct server_reload){b->err, zones, b->zone_errors, &b->diags});
+}
+
+static void finish_reload(struct server *s)
+{
+    struct background *b = &s->bg;
+    if (!b->err)
+        publish(s);
+    diag_print(&b->diags, stderr, 0);
+    if (!b->rebuild)
+        say_reloaded(s);
+    if (b->rebuild || !b->err)
+        server_files_read(s, b->err, &b->diags);
     b->waiters = NULL;
     diag_fini(&b->diags);
     b->busy = false;
-    if (b->again && !s->ending)
-        server_reload(s, NULL, NULL);
+    go_on(s);
+}
+
+static void on_settle(uv_timer_t *t)
+{
+    struct server *s = t->data;
+    if (!health_ready(s->health) && clock_mono_ms(s->shared.clock) < s->bg.settle_until_ms)
+        return;
+    uv_timer_stop(t);
+    s->bg.settling = false;
+    finish_reload(s);
+}
+
+/* New members are not given before their first probe, or the warm-up; the old plan answers. */
+static void after_reload(uv_work_t *work, int status)
+{
+    struct server *s = work->data;
+    struct background *b = &s->bg;
+    (void)status;
+    if (!b->err)
+        check_running(s);
+    b->settling = !b->err && !s->ending && s->health && b->after->plan && !health_ready(s->health);
+    if (!b->settling) {
+        finish_reload(s);
+        return;
+    }
+    b->settle_until_ms = clock_mono_ms(s->shared.clock) + b->after->plan->warm_up_ms;
+    uv_timer_start(&s->settle, on_settle, SETTLE_MS, SETTLE_MS);
 }
 
 static int add_waiter(struct reload_waiter **list, server_reloaded *done, void *arg)
@@ -150,6 +206,20 @@ static void notify_reloading(void)
     runtime_notify(text);
 }
 
+static int begin(struct server *s, bool rebuild)
+{
+    struct background *b = &s->bg;
+    b->rebuild = rebuild;
+    b->before = server_snapshot(s);
+    b->after = NULL;
+    b->err = 0;
+    b->zone_errors = 0;
+    diag_init(&b->diags);
+    b->work.data = s;
+    b->busy = !uv_queue_work(&s->loop, &b->work, run_reload, after_reload);
+    return b->busy ? 0 : ERR_SYSTEM;
+}
+
 int server_reload(struct server *s, server_reloaded *done, void *arg)
 {
     struct background *b = &s->bg;
@@ -163,12 +233,12 @@ int server_reload(struct server *s, server_reloaded *done, void *arg)
         return 0; /* after what runs now: the file may have changed since it was read */
     b->waiters = b->next_waiters;
     b->next_waiters = NULL;
-    b->before = server_snapshot(s);
-    b->after = NULL;
-    b->zone_errors = 0;
-    diag_init(&b->diags);
-    b->work.data = s;
     notify_reloading();
-    b->busy = !uv_queue_work(&s->loop, &b->work, run_reload, after_reload);
-    return b->busy ? 0 : ERR_SYSTEM;
+    return begin(s, false);
+}
+
+int server_rebuild(struct server *s)
+{
+    s->bg.again_rebuild = s->bg.busy;
+    return s->bg.busy ? 0 : begin(s, true);
 }

@@ -88,17 +88,53 @@ static json_t *report_caches(struct server *s)
                      (json_int_t)c.entries, "evictions", (json_int_t)c.evictions);
 }
 
+/* Counts, and who is down: what an operator must not miss. */
+static json_t *report_health(struct server *s)
+{
+    const struct snapshot *snap = server_snapshot(s);
+    json_t *status =
+        s->health && snap->plan ? gslb_monitor_status(health_monitor(s->health)) : NULL;
+    json_t *down = json_array(), *pool, *member;
+    unsigned members = 0, up = 0, ordered = 0;
+    size_t i, j;
+    json_array_foreach(json_object_get(status, "pools"), i, pool)
+    {
+        json_array_foreach(json_object_get(pool, "members"), j, member)
+        {
+            char name[512];
+            bool is_up = json_is_true(json_object_get(member, "up"));
+            snprintf(name, sizeof name, "%s/%s", json_string_value(json_object_get(pool, "name")),
+                     json_string_value(json_object_get(member, "name")));
+            if (json_is_false(json_object_get(member, "enabled")))
+                continue; /* as it is written: nobody has to look */
+            members++;
+            up += is_up;
+            ordered += json_is_object(json_object_get(member, "forced"));
+            if (!is_up)
+                json_array_append_new(down, json_string(name));
+        }
+    }
+    json_t *o = json_pack("{s:i, s:i, s:i, s:i, s:b, s:b, s:o}", "names",
+                          snap->plan ? (int)snap->plan->name_count : 0, "members", (int)members,
+                          "up", (int)up, "ordered", (int)ordered, "frozen",
+                          json_is_true(json_object_get(status, "frozen")), "saving",
+                          !json_is_false(json_object_get(status, "saving")), "down", down);
+    json_decref(status);
+    return o;
+}
+
 json_t *server_report_status(struct server *s)
 {
     const struct snapshot *snap = server_snapshot(s);
-    return json_pack("{s:i, s:i, s:s, s:I, s:i, s:{s:s?, s:I, s:I, s:b}, s:o, s:o, s:o, s:o}",
-                     "version", 1, "pid", (int)getpid(), "identity", snap->identity, "uptime_s",
-                     (json_int_t)((clock_mono_ms(s->shared.clock) - s->started_ms) / 1000),
-                     "workers", (int)s->worker_count, "config", "file", s->path, "generation",
-                     (json_int_t)snap->generation, "loaded", (json_int_t)s->loaded_s,
-                     "last_reload_failed", (int)s->last_reload_failed, "listeners",
-                     report_listeners(snap), "zones", report_zones(snap), "cache", report_caches(s),
-                     "counters", server_report_stats(s));
+    return json_pack(
+        "{s:i, s:i, s:s, s:I, s:i, s:{s:s?, s:I, s:I, s:b}, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "version", 1, "pid", (int)getpid(), "identity", snap->identity, "uptime_s",
+        (json_int_t)((clock_mono_ms(s->shared.clock) - s->started_ms) / 1000), "workers",
+        (int)s->worker_count, "config", "file", s->path, "generation", (json_int_t)snap->generation,
+        "loaded", (json_int_t)s->loaded_s, "last_reload_failed", (int)s->last_reload_failed,
+        "listeners", report_listeners(snap), "zones", report_zones(snap), "cache", report_caches(s),
+        "gslb", report_health(s), "counters", server_report_stats(s), "attention",
+        server_report_attention(s));
 }
 
 void server_print_status(struct server *s, FILE *out)
@@ -272,4 +308,41 @@ json_t *server_report_traces(struct server *s, const uint8_t *qname, unsigned n)
     }
     free(c.at);
     return json_pack("{s:i, s:o}", "version", 1, "traces", list);
+}
+
+/* ---- clients of steered names ---- */
+
+static int by_network(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct gslb_seen));
+}
+
+static json_t *report_seen(const struct gslb_seen *at, unsigned count)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0, next; i < count; i = next) {
+        struct prefix p = {.bits = at[i].family == 4 ? 96 + 24 : 48, .family = at[i].family};
+        char text[ADDR_TEXT_MAX];
+        for (next = i; next < count && !by_network(&at[i], &at[next]);)
+            next++;
+        memcpy(p.ip, at[i].ip, sizeof p.ip);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:i, s:b}", "network", prefix_print(&p, text),
+                                        "count", (int)(next - i), "subnet", (int)at[i].subnet));
+    }
+    return list;
+}
+
+json_t *server_report_seen(struct server *s)
+{
+    struct gslb_seen *all = calloc((size_t)s->worker_count * GSLB_SEEN_MAX + 1, sizeof *all);
+    unsigned count = 0;
+    if (!all)
+        return NULL;
+    for (unsigned i = 0; i < s->worker_count; i++)
+        count += gslb_tally_seen(s->tallies[i], all + count);
+    qsort(all, count, sizeof *all, by_network);
+    json_t *list = report_seen(all, count);
+    free(all);
+    return list;
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,14 +24,18 @@
 static void on_signal(uv_signal_t *h, int signum)
 {
     struct server *s = h->data;
-    if (signum == SIGHUP)
+    if (signum == SIGHUP) {
         server_reload(s, NULL, NULL);
-    else
-        uv_stop(&s->loop);
+        return;
+    }
+    s->stopped = true;
+    uv_stop(&s->loop);
 }
 
 static void on_stop(uv_async_t *h)
 {
+    struct server *s = h->data;
+    s->stopped = true;
     uv_stop(h->loop);
 }
 
@@ -53,6 +58,9 @@ static int server_loop(struct server *s)
         uv_signal_start(&s->signals[i], on_signal, signums[i]);
     }
     uv_async_init(&s->loop, &s->stop, on_stop);
+    s->stop.data = s;
+    uv_timer_init(&s->loop, &s->settle);
+    s->settle.data = s;
     uv_timer_init(&s->loop, &s->tick);
     s->tick.data = s;
     uv_timer_start(&s->tick, on_tick, SERVER_TICK_MS, SERVER_TICK_MS);
@@ -62,7 +70,8 @@ static int server_loop(struct server *s)
 int server_run(struct server *s)
 {
     runtime_notify("READY=1");
-    uv_run(&s->loop, UV_RUN_DEFAULT);
+    if (!s->stopped)
+        uv_run(&s->loop, UV_RUN_DEFAULT);
     runtime_notify("STOPPING=1");
     log_notice("server", "ending");
     return 0;
@@ -247,6 +256,44 @@ static int make_control(struct server *s, const struct config *c, const char *na
     return must ? err : 0;
 }
 
+/* ---- health ---- */
+
+int server_watch(struct server *s, const struct snapshot *snap, struct diag_list *d)
+{
+    int err = 0;
+    if (!snap->plan && !s->health)
+        return 0;
+    if (!s->explainer) {
+        s->explainer = calloc(1, sizeof *s->explainer);
+        if (!s->explainer)
+            return ERR_NOMEM;
+        s->explainer->table = s->shared.table;
+        s->explainer->index = UINT_MAX; /* no policy state is its own */
+    }
+    if (!s->health) {
+        for (unsigned i = 0; i < s->worker_count; i++)
+            s->tallies[i] = worker_tally(s->workers[i]);
+        err = health_open(&s->health,
+                          &(struct health_place){.loop = &s->loop,
+                                                 .clock = s->shared.clock,
+                                                 .table = s->shared.table,
+                                                 .tallies = s->tallies,
+                                                 .tally_count = s->worker_count,
+                                                 .config = snap->config},
+                          d);
+    }
+    return err ? err : health_plan(s->health, snap->plan);
+}
+
+/* What is steered is answered after the first round of probes, or the warm-up. */
+static int warm_up(struct server *s, struct diag_list *diags)
+{
+    int err = server_watch(s, server_snapshot(s), diags);
+    if (!err && s->health)
+        health_warm_up(s->health);
+    return err;
+}
+
 /* Everything after the snapshot: addresses, engine, loop, workers, rights. */
 static int start_serving(struct server *s, const struct config *config, const char *control,
                          struct diag_list *diags)
@@ -260,6 +307,8 @@ static int start_serving(struct server *s, const struct config *config, const ch
     err = err ? err : bind_workers(s, diags);
     err = err ? err : make_control(s, config, control, &pw, diags);
     err = err ? err : become_user(&pw, diags);
+    err = err ? err : warm_up(s, diags);
+    err = err ? err : server_watch_files(s);
     return err ? err : start_workers(s);
 }
 
@@ -322,6 +371,8 @@ void server_free(struct server *s)
     s->ending = true;
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_stop(s->workers[i]);
+    health_close(s->health);
+    s->health = NULL;
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_free(s->workers[i]);
     if (s->control)
@@ -329,6 +380,8 @@ void server_free(struct server *s)
     drop_waiters(s->bg.waiters);
     drop_waiters(s->bg.next_waiters);
     s->bg.waiters = s->bg.next_waiters = NULL;
+    if (s->watch)
+        watch_close(s->watch);
     if (s->loop_ready) {
         uv_walk(&s->loop, close_handle, NULL);
         uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -341,9 +394,13 @@ void server_free(struct server *s)
     struct snapshot *snap = server_snapshot(s);
     if (snap)
         part_unref(&snap->part);
+    if (s->bg.settling)
+        part_unref(&s->bg.after->part);
+    free(s->explainer);
     snap_fini(&s->shared.domain);
     engine_free(&s->engine);
     gslb_table_free(s->shared.table);
+    free(s->files_problem);
     free(s->path);
     free(s);
 }

@@ -4,6 +4,7 @@
 #include "authority/zone.h"
 #include "base/err.h"
 #include "base/runtime.h"
+#include "daemon/policy_tests.h"
 #include "dns/name.h"
 #include "net/udp.h"
 
@@ -305,15 +306,52 @@ static void check_names(const struct snapshot *s, const struct origins *o, struc
     }
 }
 
+/* The policy tests that are configured. A server that starts says what fails and starts: its geo
+ * database may be missing for the moment. A reload, and who only checks the file, is refused. */
+static int check_policy(const struct snapshot *s, const struct gslb_table *table, bool starts,
+                        struct diag_list *diags)
+{
+    const struct config *c = s->config;
+    unsigned n = config_count(c, NULL, "gslb.tests");
+    int err = 0;
+    for (unsigned i = 0; i < n && err != ERR_NOMEM; i++) {
+        const char *file = config_text_at(c, NULL, "gslb.tests", i);
+        struct policy_tests counts;
+        struct diag_list said;
+        char path[4096];
+        snprintf(path, sizeof path, "%s%s%s", *file == '/' ? "" : config_folder(c),
+                 *file == '/' ? "" : "/", file);
+        diag_init(&said);
+        err = policy_tests_run(s->plan, table, path, &said, &counts);
+        for (struct diag *e = starts ? said.first : NULL; e; e = e->next)
+            e->level = e->level == DIAG_ERROR ? DIAG_WARNING : e->level;
+        said.warnings += starts ? said.errors : 0;
+        said.errors = starts ? 0 : said.errors;
+        diag_move(diags, &said);
+        diag_fini(&said);
+        if (err && err != ERR_NOMEM)
+            config_complain(c, config_node_at(c, NULL, "gslb.tests", i),
+                            starts ? DIAG_WARNING : DIAG_ERROR, NULL, diags,
+                            "policy tests: %u of %u rows fail", counts.failed, counts.rows);
+    }
+    return err == ERR_NOMEM ? err : 0;
+}
+
 static int take_plan(struct snapshot *s, const struct snapshot *before,
                      const struct steering_place *place, const struct origins *o,
                      struct diag_list *diags, unsigned *errors)
 {
-    static const struct steering_place nowhere = {NULL, 1};
-    int err = steering_build(&s->plan, s->config, before ? before->plan : NULL,
-                             place ? place : &nowhere, diags, errors);
+    struct steering_place nowhere = {NULL, 1};
+    int err = place ? 0 : gslb_table_new(&nowhere.table);
+    if (err)
+        return err;
+    err = steering_build(&s->plan, s->config, before ? before->plan : NULL,
+                         place ? place : &nowhere, diags, errors);
     if (!err)
         check_names(s, o, diags);
+    if (!err)
+        err = check_policy(s, place ? place->table : nowhere.table, place && !before, diags);
+    gslb_table_free(nowhere.table);
     return err == ERR_INVALID ? 0 : err; /* said: the zones may have errors too */
 }
 
@@ -326,6 +364,12 @@ static int zone_dynamic(const struct snapshot *s, struct origins *o, struct zone
     parts->dynamic = names;
     parts->dynamic_count = n > 0 ? (unsigned)n : 0;
     return n < 0 ? n : 0;
+}
+
+/* Zones are read for a configuration, not for a database that changed. */
+static bool is_same_config(const struct snapshot *s, const struct snapshot *before)
+{
+    return before && before->config == s->config;
 }
 
 static void take_zone(struct snapshot *s, const struct config_node *item, struct origins *origins,
@@ -348,7 +392,11 @@ static void take_zone(struct snapshot *s, const struct config_node *item, struct
     origins->nomem = origins->nomem || zone_dynamic(s, origins, &parts);
     if (origins->nomem)
         return;
-    struct zone *z = load_zone(c, &parts, old, diags, zone_errors);
+    struct zone *z = old;
+    if (!is_same_config(s, before))
+        z = load_zone(c, &parts, old, diags, zone_errors);
+    else if (old)
+        part_ref(zone_part(old));
     err = zonedb_add(s->zones, origin, z, on);
     if (err)
         config_complain(c, config_node(c, item, "zones[].name"), DIAG_ERROR, NULL, diags, "%s: %s",

@@ -135,6 +135,21 @@ const char *steering_file(struct steering *s, const char *name)
     return own;
 }
 
+struct gslb_file *steering_file_note(struct steering *s, const char *path, struct fileid id)
+{
+    for (struct gslb_file *f = s->plan->files; f; f = f->next)
+        if (!strcmp(f->path, path))
+            return f;
+    struct gslb_file *f = STEERING_ARRAY(s, struct gslb_file, 1);
+    if (!f)
+        return NULL;
+    f->path = path;
+    f->id = id;
+    f->next = s->plan->files;
+    s->plan->files = f;
+    return f;
+}
+
 void steering_lengths(const struct steering *s, const struct config_node *item, const char *path,
                       uint8_t *v4, uint8_t *v6)
 {
@@ -171,6 +186,19 @@ static void read_sites(struct steering *s)
     s->plan->site_count = sites ? n : 0;
 }
 
+static void read_explain(struct steering *s)
+{
+    struct net_acl *acl = &s->plan->explain;
+    unsigned n = config_count(s->c, NULL, "gslb.explain");
+    acl->rules = STEERING_ARRAY(s, struct net_acl_rule, n);
+    for (unsigned i = 0; acl->rules && i < n; i++) {
+        struct net_acl_rule *rule = &acl->rules[acl->count];
+        rule->allow = true;
+        if (!prefix_parse(&rule->prefix, config_text_at(s->c, NULL, "gslb.explain", i)))
+            acl->count++; /* what is no prefix was said when the file was read */
+    }
+}
+
 static int finish(struct steering *s, const struct steering_place *place)
 {
     struct gslb_table *own = NULL;
@@ -183,50 +211,64 @@ static int finish(struct steering *s, const struct steering_place *place)
     return err;
 }
 
-/* Read, so that a file is held against them, and without effect until members are watched. */
-static void warn_of_idle(struct steering *s)
-{
-    static const char *const paths[] = {"gslb.checks", "gslb.doubt", "gslb.warm-up"};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        const struct config_node *n = config_node(s->c, NULL, paths[i]);
-        struct config_node key = n ? key_of(n) : (struct config_node){.line = 0};
-        if (n)
-            config_complain(s->c, &key, DIAG_WARNING, "every member counts as up", s->diags,
-                            "%s: health is not watched in this version", paths[i]);
-    }
-}
-
 static int read_all(struct steering *s, const struct steering_place *place)
 {
-    static void (*const parts[])(struct steering *) = {read_sites,           steering_maps_read,
-                                                       steering_checks_read, steering_doubt_read,
-                                                       steering_pools_read,  steering_names_read};
+    static void (*const parts[])(struct steering *) = {
+        read_explain,        read_sites,          steering_maps_read, steering_checks_read,
+        steering_doubt_read, steering_pools_read, steering_names_read};
     unsigned errors = s->diags->errors;
-    warn_of_idle(s);
     s->plan->warm_up_ms = (uint32_t)config_int(s->c, NULL, "gslb.warm-up");
     for (size_t i = 0; i < sizeof parts / sizeof *parts && !s->nomem; i++)
         parts[i](s);
     return s->nomem ? ERR_NOMEM : s->diags->errors > errors ? ERR_INVALID : finish(s, place);
 }
 
+static int build(struct steering *s, struct gslb_plan **plan, const struct steering_place *place)
+{
+    *plan = NULL;
+    if (!config_node(s->c, NULL, "gslb"))
+        return 0;
+    s->plan = gslb_plan_new();
+    if (!s->plan)
+        return ERR_NOMEM;
+    arena_init(&s->scratch, 16384, 0);
+    int err = read_all(s, place);
+    for (unsigned i = 0; i < s->db_count; i++)
+        part_unref(&s->db[i]->part);
+    arena_fini(&s->scratch);
+    if (err)
+        part_unref(gslb_plan_part(s->plan));
+    else
+        *plan = s->plan;
+    return err;
+}
+
 int steering_build(struct gslb_plan **plan, const struct config *c, const struct gslb_plan *before,
                    const struct steering_place *place, struct diag_list *d, unsigned *kept)
 {
-    *plan = NULL;
-    if (!config_node(c, NULL, "gslb"))
-        return 0;
     struct steering s = {.c = c, .before = before, .diags = d, .kept = kept};
-    s.plan = gslb_plan_new();
-    if (!s.plan)
-        return ERR_NOMEM;
-    arena_init(&s.scratch, 16384, 0);
-    int err = read_all(&s, place);
-    for (unsigned i = 0; i < s.db_count; i++)
-        part_unref(&s.db[i]->part);
-    arena_fini(&s.scratch);
-    if (err)
-        part_unref(gslb_plan_part(s.plan));
-    else
-        *plan = s.plan;
-    return err;
+    return build(&s, plan, place);
+}
+
+int steering_build_with(struct gslb_plan **plan, const struct config *c,
+                        const struct steering_place *place,
+                        const struct steering_database *databases, unsigned database_count,
+                        struct diag_list *d)
+{
+    unsigned kept = 0;
+    struct steering s = {.c = c,
+                         .diags = d,
+                         .kept = &kept,
+                         .databases = databases,
+                         .database_count = database_count};
+    for (unsigned i = 0; i < database_count; i++) {
+        const struct config_node *maps = config_node(c, NULL, "gslb.maps"), *m;
+        for (m = maps ? maps->child : NULL; m && strcmp(m->key, databases[i].map) != 0;)
+            m = m->next;
+        if (!m) {
+            diag_add(d, DIAG_ERROR, NULL, "there is no map \"%s\"", databases[i].map);
+            return ERR_NOT_FOUND;
+        }
+    }
+    return build(&s, plan, place);
 }

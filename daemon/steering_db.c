@@ -1,10 +1,11 @@
 /* daemon/steering_db.c: databases of places, each file once, by what file it is. */
+#include "base/clock.h"
 #include "base/err.h"
+#include "geo/write.h"
 #include "steering_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static void db_free(struct part *p)
 {
@@ -17,20 +18,15 @@ static void db_free(struct part *p)
 static struct steering_db *db_new(const char *path)
 {
     struct steering_db *db = calloc(1, sizeof *db);
-    struct stat st;
     if (!db)
         return NULL;
     part_init(&db->part, db_free);
+    db->id = fileid_of(path);
+    db->read_s = clock_wall_s(clock_system());
     db->path = strdup(path);
     if (!db->path) {
         part_unref(&db->part);
         return NULL;
-    }
-    if (!stat(path, &st)) {
-        db->device = (uint64_t)st.st_dev;
-        db->inode = (uint64_t)st.st_ino;
-        db->size = (uint64_t)st.st_size;
-        db->changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     }
     return db;
 }
@@ -46,12 +42,6 @@ static struct steering_db *db_before(const struct steering *s, const char *path)
             return g->asn;
     }
     return NULL;
-}
-
-static bool is_same_file(const struct steering_db *a, const struct steering_db *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->changed_ns == b->changed_ns;
 }
 
 /* The database that serves: what was read, or after a failure what was there before. NULL: an error
@@ -75,6 +65,27 @@ static struct steering_db *db_settle(struct steering *s, struct steering_db *db,
     return before;
 }
 
+/* For who watches the file and for who asks how old the tables are. */
+static void db_note(struct steering *s, const char *path, struct fileid tried,
+                    const struct steering_db *serves, const struct diag *why)
+{
+    struct gslb_file *f = steering_file_note(s, path, tried);
+    if (!f)
+        return;
+    f->database = true;
+    f->problem = why ? steering_strdup(s, why->text) : NULL;
+    f->read_s = serves && serves->db ? serves->read_s : 0;
+    f->built_s = serves && serves->db ? geo_db_info(serves->db).built_s : 0;
+}
+
+static const struct diag *first_error(const struct diag_list *said)
+{
+    const struct diag *e = said->first;
+    while (e && e->level != DIAG_ERROR)
+        e = e->next;
+    return e;
+}
+
 static struct steering_db *db_read(struct steering *s, const char *path)
 {
     struct steering_db *before = db_before(s, path), *db = db_new(path);
@@ -83,16 +94,20 @@ static struct steering_db *db_read(struct steering *s, const char *path)
         s->nomem = true;
         return NULL;
     }
-    if (before && before->db && is_same_file(before, db)) {
+    if (before && before->db && fileid_equal(&before->id, &db->id)) {
         part_unref(&db->part);
         part_ref(&before->part);
+        db_note(s, path, before->id, before, NULL);
         return before;
     }
+    struct fileid tried = db->id;
     diag_init(&said);
-    int err = geo_db_load(&db->db, path, NULL, &said);
+    int err = geo_file_load(&db->db, path, NULL, &said);
     if (err && !said.errors)
         diag_add(&said, DIAG_ERROR, &(struct diag_at){.file = path}, "%s", err_text(err));
+    const struct diag *why = first_error(&said);
     db = db_settle(s, db, before, &said);
+    db_note(s, path, tried, db, why);
     if (err && db)
         diag_add(&said, DIAG_NOTE, &(struct diag_at){.file = path},
                  db->db ? "the tables read before stay" : "maps know the operator's networks only");
@@ -100,11 +115,24 @@ static struct steering_db *db_read(struct steering *s, const char *path)
     return db;
 }
 
+/* The file that is to stand for a map's database, or NULL. */
+static const char *db_instead(const struct steering *s, const struct config_node *item,
+                              const char *path)
+{
+    if (strcmp(path, "gslb.maps.*.database") != 0)
+        return NULL;
+    for (unsigned i = 0; i < s->database_count; i++)
+        if (!strcmp(s->databases[i].map, item->key))
+            return s->databases[i].file;
+    return NULL;
+}
+
 struct steering_db *steering_db_take(struct steering *s, const struct config_node *item,
                                      const char *path)
 {
-    const char *name = config_text(s->c, item, path);
-    const char *file = name ? steering_file(s, name) : NULL;
+    const char *name = config_text(s->c, item, path), *file = db_instead(s, item, path);
+    if (!file && name)
+        file = steering_file(s, name);
     if (!file)
         return NULL;
     for (unsigned i = 0; i < s->db_count; i++)

@@ -116,7 +116,9 @@ static void read_file(struct steering *s, const struct config_node *at, const ch
     size_t len = 0;
     int err = 0;
     unsigned number = 0, lines = 1;
-    const char *path = steering_file(s, name), *text = path ? read_text(s, path, &len, &err) : NULL;
+    const char *path = steering_file(s, name), *text = NULL;
+    if (path && steering_file_note(s, path, fileid_of(path)))
+        text = read_text(s, path, &len, &err);
     if (!text) {
         if (path)
             steering_wrong(s, at, err_remedy(err), "%s cannot be read: %s", path, err_text(err));

@@ -14,8 +14,8 @@ struct steering_db {
     struct part part;
     struct geo_db *db; /* NULL: it could not be read */
     char *path;
-    uint64_t device, inode, size; /* which file it was */
-    int64_t changed_ns;
+    struct fileid id; /* which file it was */
+    int64_t read_s;   /* wall clock */
 };
 /* The tables of one map: gslb_map.owner. */
 struct steering_geo {
@@ -29,7 +29,9 @@ struct steering_geo {
 struct steering {
     const struct config *c;
     struct gslb_plan *plan;
-    const struct gslb_plan *before; /* or NULL */
+    const struct gslb_plan *before;            /* or NULL */
+    const struct steering_database *databases; /* instead of those that are written */
+    unsigned database_count;
     struct diag_list *diags;
     unsigned *kept;
     struct arena scratch;    /* of this build */
@@ -63,6 +65,8 @@ int steering_index(struct steering *s, const struct config_node *named, const ch
 const uint8_t *steering_domain(struct steering *s, const struct config_node *at, const char *text);
 /* Relative to the configuration. */
 const char *steering_file(struct steering *s, const char *name);
+/* Among the plan's files, from now on; the one that is there when it is not new. */
+struct gslb_file *steering_file_note(struct steering *s, const char *path, struct fileid id);
 /* `v4` and `v6` below a path. */
 void steering_lengths(const struct steering *s, const struct config_node *item, const char *path,
                       uint8_t *v4, uint8_t *v6);

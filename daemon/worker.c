@@ -102,7 +102,10 @@ static void wake_worker(void *arg)
 static void on_asked(void *arg, const struct resolver_result *res)
 {
     struct worker_question *q = arg;
-    q->done(q, trace_json(res, q->qname, q->qtype));
+    if (q->result)
+        q->result(q, res);
+    else
+        q->done(q, res ? trace_json(res, q->qname, q->qtype) : NULL);
 }
 
 /* The next question of other threads, or NULL. */
@@ -125,10 +128,10 @@ static void answer_asked(struct worker *w)
                                    .qclass = DNS_CLASS_IN,
                                    .flags = DNS_FLAG_RD,
                                    .dnssec_ok = q->dnssec_ok,
-                                   .trace = true};
+                                   .trace = !q->result};
         struct request *req;
         if (!w->resolver || resolver_ask(w->resolver, &ask, on_asked, q, &req))
-            q->done(q, NULL);
+            on_asked(q, NULL);
     }
 }
 
@@ -366,7 +369,7 @@ struct recorder *worker_recorder(struct worker *w)
     return w->recorder;
 }
 
-const struct gslb_tally *worker_tally(const struct worker *w)
+struct gslb_tally *worker_tally(struct worker *w)
 {
     return w->tally;
 }

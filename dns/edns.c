@@ -59,6 +59,9 @@ static int parse_option(struct edns *e, uint16_t code, const uint8_t *p, size_t 
     case EDNS_PADDING:
         e->padding = true;
         return 0;
+    case EDNS_EXPLAIN:
+        e->explain = true;
+        return 0;
     case EDNS_EDE:
         if (len < 2)
             return is_query ? 0 : ERR_FORMAT;

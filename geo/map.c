@@ -74,6 +74,16 @@ int geo_map_rule(const struct geo_map *m, const struct addr *a)
     return combo_of(m, &known)->rule;
 }
 
+const char *geo_map_rule_text(const struct geo_map *m, int rule)
+{
+    return rule >= 0 && (uint32_t)rule < m->rule_count ? m->rules[rule] : "";
+}
+
+const struct geo_db *geo_map_db(const struct geo_map *m)
+{
+    return m->db;
+}
+
 struct geo_map_info geo_map_info(const struct geo_map *m)
 {
     struct prefixes_usage table = prefixes_usage(m->table), where = prefixes_usage(m->where);

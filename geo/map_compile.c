@@ -6,6 +6,7 @@
 
 #include "forms_priv.h"
 #include "map_priv.h"
+#include "pairs_priv.h"
 
 #include "base/diag.h"
 #include "base/err.h"
@@ -14,21 +15,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Each distinct pair of values has a number, from 1 on. */
-struct pairs {
-    struct pairs_slot {
-        uint32_t a, b, number; /* 0: free */
-    } * slots;
-    size_t cap; /* a power of two, or 0 */
-    uint64_t seed;
-    struct pairs_pair {
-        uint32_t a, b;
-    } * pairs;
-    size_t pairs_cap;
-    uint32_t count;
-    int err; /* the first one; all numbers after it are 0 */
-};
 
 struct work {
     const struct geo_map_config *c;
@@ -43,59 +29,6 @@ struct work {
     bool *reached;  /* of each rule */
     bool unmatched;
 };
-
-/* ---- pairs ---- */
-
-static struct pairs_slot *pairs_slot(const struct pairs *p, uint32_t a, uint32_t b)
-{
-    size_t i = hash_mix(((uint64_t)a << 32 | b) ^ p->seed) * 0x9e3779b97f4a7c15ULL >> 20;
-    for (;; i++) {
-        struct pairs_slot *s = &p->slots[i & (p->cap - 1)];
-        if (!s->number || (s->a == a && s->b == b))
-            return s;
-    }
-}
-
-static int pairs_grow(struct pairs *p)
-{
-    struct pairs_slot *old = p->slots;
-    size_t old_cap = p->cap, cap = old_cap ? 2 * old_cap : 256;
-    struct pairs_slot *slots = calloc(cap, sizeof *slots);
-    struct pairs_pair *all = realloc(p->pairs, cap / 2 * sizeof *all);
-    if (all)
-        p->pairs = all;
-    if (!slots || !all) {
-        free(slots);
-        return ERR_NOMEM;
-    }
-    p->slots = slots;
-    p->cap = cap;
-    for (size_t i = 0; i < old_cap; i++)
-        if (old[i].number)
-            *pairs_slot(p, old[i].a, old[i].b) = old[i];
-    free(old);
-    return 0;
-}
-
-static uint32_t pairs_number(struct pairs *p, uint32_t a, uint32_t b)
-{
-    if (!p->err && p->count >= p->cap / 2)
-        p->err = p->count >= UINT32_MAX / 4 ? ERR_LIMIT : pairs_grow(p);
-    if (p->err)
-        return 0;
-    struct pairs_slot *s = pairs_slot(p, a, b);
-    if (!s->number) {
-        p->pairs[p->count] = (struct pairs_pair){a, b};
-        *s = (struct pairs_slot){a, b, ++p->count};
-    }
-    return s->number;
-}
-
-static void pairs_fini(struct pairs *p)
-{
-    free(p->slots);
-    free(p->pairs);
-}
 
 /* ---- networks ---- */
 
@@ -130,6 +63,16 @@ static int keep_networks(struct work *w)
     w->own = *w->c;
     w->own.networks = own;
     return 0;
+}
+
+static int keep_rules(struct work *w)
+{
+    struct geo_map *m = w->m;
+    m->rules = ARENA_ARRAY(&m->arena, const char *, w->c->rule_count);
+    for (unsigned i = 0; m->rules && i < w->c->rule_count; i++)
+        if (!(m->rules[m->rule_count++] = map_rule_text(&m->arena, w->c, &w->c->rules[i])))
+            return ERR_NOMEM;
+    return m->rules ? 0 : ERR_NOMEM;
 }
 
 static void say_twice(struct work *w, unsigned net, const struct prefix *p)
@@ -516,6 +459,7 @@ static int compile(struct work *w)
     rng_fini(&rng);
     w->reached = calloc(w->c->rule_count + 1, sizeof *w->reached);
     err = w->reached ? keep_networks(w) : ERR_NOMEM;
+    err = err ? err : keep_rules(w);
     err = err ? err : lay_over(w);
     err = err ? err : evaluate_all(w);
     err = err ? err : prefixes_map(w->m->where, list_of, w->m, &w->m->table);
@@ -537,6 +481,7 @@ int geo_map_compile(struct geo_map **m, const struct geo_map_config *c, struct d
         arena_init(&w.m->arena, 0, 0);
         w.m->narrowest4 = c->narrowest4;
         w.m->narrowest6 = c->narrowest6;
+        w.m->db = c->db;
     }
     err = w.m ? compile(&w) : ERR_NOMEM;
     pairs_fini(&w.first);

@@ -23,7 +23,9 @@ struct geo_map {
     struct geo_list *lists;         /* the first is empty: no rule matched */
     struct map_combo *combos;
     const char **networks; /* names */
-    uint32_t list_count, combo_count;
+    const char **rules;    /* texts */
+    const struct geo_db *db;
+    uint32_t list_count, combo_count, rule_count;
     unsigned merged;
     uint8_t narrowest4, narrowest6;
     struct arena arena; /* lists, places and names */
@@ -50,6 +52,9 @@ bool map_rule_matches(const struct geo_rule *r, uint32_t net, const struct geo_p
 int map_check(const struct geo_map_config *c, struct diag_list *d);
 /* The same list: the sites, weights and the fence; not which rule gave it. */
 bool map_list_equal(const struct geo_list *a, const struct geo_list *b);
+/* A rule as people say it, in the arena; NULL: no memory. */
+const char *map_rule_text(struct arena *arena, const struct geo_map_config *c,
+                          const struct geo_rule *r);
 /* The first address of the narrowest network around it; its own without such a bound. */
 void map_base(struct addr *a, uint8_t narrowest4, uint8_t narrowest6);
 

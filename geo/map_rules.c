@@ -73,6 +73,30 @@ bool map_rule_matches(const struct geo_rule *r, uint32_t net, const struct geo_p
     return false;
 }
 
+const char *map_rule_text(struct arena *arena, const struct geo_map_config *c,
+                          const struct geo_rule *r)
+{
+    switch (r->match) {
+    case GEO_MATCH_ANY:
+        break;
+    case GEO_MATCH_NETWORK:
+        return arena_printf(arena, "network %s", c->networks[r->number].name);
+    case GEO_MATCH_CONTINENT:
+        return arena_printf(arena, "continent %s", r->text);
+    case GEO_MATCH_COUNTRY:
+        return arena_printf(arena, "country %s", r->text);
+    case GEO_MATCH_SUBDIVISION:
+        return arena_printf(arena, "subdivision %s", r->text);
+    case GEO_MATCH_CITY:
+        return arena_printf(arena, "city %s", r->text);
+    case GEO_MATCH_ASN:
+        return arena_printf(arena, "AS%u", r->number);
+    case GEO_MATCH_UNKNOWN:
+        return "unknown place";
+    }
+    return "any";
+}
+
 /* ---- distance ---- */
 
 static double great_circle_km(double latitude1, double longitude1, double latitude2,

@@ -483,18 +483,23 @@ static FILE *open_beside(const char *path, char **temporary)
     return f;
 }
 
-static int write_file(const struct writer *w, const char *path)
+static void write_image(const struct writer *w, FILE *f)
 {
     static const uint8_t separator[16] = {0};
+    write_nodes(w, f);
+    fwrite(separator, 1, sizeof separator, f);
+    if (w->data.len)
+        fwrite(w->data.at, 1, w->data.len, f);
+    fwrite(w->metadata.at, 1, w->metadata.len, f);
+}
+
+static int write_file(const struct writer *w, const char *path)
+{
     char *temporary;
     FILE *f = open_beside(path, &temporary);
     bool ok = f;
     if (f) {
-        write_nodes(w, f);
-        fwrite(separator, 1, sizeof separator, f);
-        if (w->data.len)
-            fwrite(w->data.at, 1, w->data.len, f);
-        fwrite(w->metadata.at, 1, w->metadata.len, f);
+        write_image(w, f);
         ok = !fflush(f) && !ferror(f) && !fsync(fileno(f));
         int saved = errno;
         ok = !fclose(f) && ok;
@@ -519,6 +524,25 @@ static int build(struct writer *w, const char *description)
     return err ? err : make_metadata(w, description);
 }
 
+static void writer_fini(struct writer *w)
+{
+    rows_fini(&w->rows);
+    free(w->tree.node);
+    free(w->tree.number);
+    free(w->tree.order);
+    free(w->data.at);
+    free(w->metadata.at);
+    free(w->offsets);
+}
+
+static int say(struct diag_list *d, const char *path, int err)
+{
+    if (err)
+        diag_add(d, DIAG_ERROR, &(struct diag_at){.file = path, .hint = err_remedy(err)}, "%s",
+                 err_text(err));
+    return err;
+}
+
 int geo_write_csv(const char *csv_path, const char *path, const char *description,
                   struct diag_list *d)
 {
@@ -527,19 +551,48 @@ int geo_write_csv(const char *csv_path, const char *path, const char *descriptio
     const char *about = description ? description : "written by waypost geo build";
     int err = rows_read(&w.rows, csv_path, d);
     if (!err) {
-        err = build(&w, about);
-        const char *where = err ? csv_path : path;
-        err = err ? err : write_file(&w, path);
-        if (err)
-            diag_add(d, DIAG_ERROR, &(struct diag_at){.file = where, .hint = err_remedy(err)}, "%s",
-                     err_text(err));
+        err = say(d, csv_path, build(&w, about));
+        err = err ? err : say(d, path, write_file(&w, path));
     }
-    rows_fini(&w.rows);
-    free(w.tree.node);
-    free(w.tree.number);
-    free(w.tree.order);
-    free(w.data.at);
-    free(w.metadata.at);
-    free(w.offsets);
+    writer_fini(&w);
+    return err;
+}
+
+/* ---- no file ---- */
+
+/* The image in *bytes, which the caller frees. */
+static int write_memory(const struct writer *w, char **bytes, size_t *len)
+{
+    FILE *f = open_memstream(bytes, len);
+    if (!f)
+        return ERR_NOMEM;
+    write_image(w, f);
+    bool ok = !fflush(f) && !ferror(f);
+    return fclose(f) || !ok ? ERR_NOMEM : 0;
+}
+
+static bool is_rows(const char *path)
+{
+    size_t len = strlen(path);
+    return len > 4 && !strcmp(path + len - 4, ".csv");
+}
+
+int geo_file_load(struct geo_db **db, const char *path, const struct geo_db_limits *limits,
+                  struct diag_list *d)
+{
+    struct writer w;
+    char *bytes = NULL;
+    size_t len = 0;
+    if (!is_rows(path))
+        return geo_db_load(db, path, limits, d);
+    memset(&w, 0, sizeof w);
+    int err = rows_read(&w.rows, path, d);
+    if (!err) {
+        err = build(&w, "rows");
+        err = say(d, path, err ? err : write_memory(&w, &bytes, &len));
+    }
+    writer_fini(&w);
+    err = err ? err : geo_db_load_mem(db, path, bytes, len, limits, d);
+    free(bytes);
     return err;
 }

@@ -1,5 +1,5 @@
 /* The other half of authority/dynamic.h. */
-#include "gslb/steer.h"
+#include "gslb/explain.h"
 
 #include "base/list.h"
 #include "dns/name.h"
@@ -21,15 +21,22 @@ static void decide(struct dynamic *dynamic, const struct dynamic_ask *ask,
     struct gslb_client client = {.source = *ask->client};
     if (ask->subnet)
         client.subnet = *ask->subnet;
-    const struct gslb_ask steer = {.plan = p,
-                                   .name = ask->id,
-                                   .qtype = ask->qtype,
-                                   .client = &client,
-                                   .mono_s = d->mono_s,
-                                   .wall_s = d->wall_s,
-                                   .dry = ask->again};
+    struct gslb_ask steer = {.plan = p,
+                             .name = ask->id,
+                             .qtype = ask->qtype,
+                             .client = &client,
+                             .mono_s = d->mono_s,
+                             .wall_s = d->wall_s,
+                             .dry = ask->again};
     struct gslb_answer answer;
+    bool explain = ask->explain && net_acl_allows(&p->explain, ask->client);
+    if (explain)
+        steer.log = &d->log;
     gslb_steer(&steer, d->worker, &answer);
+    if (explain) {
+        gslb_explain_line(p, &d->log, &answer, d->why, sizeof d->why);
+        out->why = d->why;
+    }
     out->verdict = (enum dynamic_verdict)answer.outcome;
     out->set = answer.set;
     out->ttl = answer.ttl;

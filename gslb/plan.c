@@ -1,5 +1,7 @@
 #include "plan_priv.h"
 
+#include "gslb/target.h"
+
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/list.h"
@@ -75,7 +77,9 @@ static bool addresses_repeat(const struct gslb_pool *p, int family, uint8_t (*ro
 {
     unsigned n = 0;
     for (unsigned i = 0; i < p->endpoint_count; i++)
-        if (p->endpoints[i].kind == GSLB_ADDRESSES && p->endpoints[i].address[family].family)
+        if (p->endpoints[i].kind == GSLB_HOST)
+            return true; /* its addresses may be another's at any time */
+        else if (p->endpoints[i].kind == GSLB_ADDRESSES && p->endpoints[i].address[family].family)
             memcpy(room[n++], p->endpoints[i].address[family].ip, 16);
     qsort(room, n, sizeof *room, by_address);
     for (unsigned i = 1; i < n; i++)
@@ -156,6 +160,39 @@ static int finish_states(struct gslb_plan *p, unsigned workers)
     return 0;
 }
 
+static int target_take(struct gslb_plan *p, const uint8_t *name, bool subnets, uint32_t *target)
+{
+    *target = GSLB_NO_TARGET;
+    if (!p->targets || !name)
+        return 0;
+    int err = gslb_targets_take(p->targets, name, subnets, target);
+    if (!err)
+        p->target_used[p->target_count++] = *target;
+    return err;
+}
+
+/* Clients' networks are told of an alias alone: whoever asks for it is its client, while a host
+ * name's addresses are a member's, the same for all. */
+static int finish_targets(struct gslb_plan *p)
+{
+    unsigned most = p->name_count;
+    int err = 0;
+    for (unsigned i = 0; i < p->pool_count; i++)
+        most += p->pools[i].endpoint_count;
+    p->target_count = 0;
+    if (!(p->target_used = ARENA_ARRAY(&p->arena, uint32_t, p->targets ? most : 0)))
+        return ERR_NOMEM;
+    for (unsigned i = 0; i < p->name_count && !err; i++)
+        err = target_take(p, p->names[i].owner ? p->names[i].alias : NULL, true,
+                          &p->names[i].alias_target);
+    for (unsigned i = 0; i < p->pool_count && !err; i++)
+        for (unsigned k = 0; k < p->pools[i].endpoint_count && !err; k++) {
+            struct gslb_endpoint *e = &p->pools[i].endpoints[k];
+            err = target_take(p, e->kind == GSLB_HOST ? e->host : NULL, false, &e->target);
+        }
+    return err;
+}
+
 int gslb_plan_finish(struct gslb_plan *p, const struct gslb_plan *before, struct gslb_table *t,
                      unsigned workers, struct diag_list *d)
 {
@@ -171,6 +208,8 @@ int gslb_plan_finish(struct gslb_plan *p, const struct gslb_plan *before, struct
     for (unsigned i = 0; i < p->name_count && !err; i++)
         if (p->names[i].owner)
             err = finish_name(p, &p->names[i], t);
+    if (!err)
+        err = finish_targets(p);
     if (!err)
         err = plan_types(p, d);
     if (!err)

@@ -72,14 +72,14 @@ static json_t *forced_json(const struct gslb_monitor *m, const struct member *mb
 static json_t *safe_json(const struct gslb_monitor *m, const struct member *mb, uint32_t until_s)
 {
     bool drains = mb->order && mb->forced.force == GSLB_FORCE_DRAIN;
-    int64_t at = (int64_t)until_s * 1000;
-    if (mb->view.up && !drains)
+    int64_t at = until_s ? ((int64_t)until_s + 1) * 1000 : 0; /* given within that second */
+    if (!drains && (mb->view.up || !at))
         return json_null();
     if (drains && mb->view.up) { /* its last answer is still to come, with a TTL like the others */
         int64_t end = mb->forced.since_ms + mb->forced.drain_ms, now = monitor_now(m);
         at = (at > now ? at - now : 0) + end;
     }
-    return json_integer(monitor_wall_ms(m, at));
+    return at ? json_integer(monitor_wall_ms(m, at)) : json_null();
 }
 
 static int64_t member_since(const struct member *mb)

@@ -1,5 +1,6 @@
 #include "gslb/steer.h"
 #include "client_priv.h"
+#include "records_priv.h"
 
 #include "dns/name.h"
 #include "dns/type.h"
@@ -11,7 +12,7 @@
 #include <string.h>
 
 /* DRY_STATE: room for a policy's state of the largest pool. */
-enum { LAST_HEALTHY_S = 3600, DRY_STATE = 8 * (GSLB_MEMBERS_MAX + 1) };
+enum { LAST_HEALTHY_S = 3600, DRY_STATE = 8 * (GSLB_MEMBERS_MAX + 1), HOST_ADDRESSES = 8 };
 
 /* One decision under way. */
 struct steering {
@@ -25,6 +26,7 @@ struct steering {
     bool unsettled;
     bool family_only;           /* a pool was left only because it lacks the family asked */
     uint32_t until_s;           /* of the operator's words on the pools tried */
+    uint32_t fetched_ttl;       /* left of what was fetched and is given; UINT32_MAX: nothing is */
     int first, last_healthy;    /* pools tried: the first; the one that was last usable */
     uint32_t last_slot, last_s; /* GSLB_NO_SLOT: not read yet, or none */
     bool last_read;
@@ -59,23 +61,33 @@ static enum family family_of(uint16_t qtype)
     return qtype == DNS_TYPE_A ? IPV4 : qtype == DNS_TYPE_AAAA ? IPV6 : ANY_FAMILY;
 }
 
-static bool member_has(const struct gslb_endpoint *e, enum family f)
+static bool find_target(const struct steering *s, uint32_t target, const struct edns_subnet *subnet,
+                        struct gslb_target_found *found)
 {
+    return s->w->targets && target != GSLB_NO_TARGET &&
+           gslb_target_find(s->w->targets, target, subnet, (uint32_t)s->ask->mono_s, found);
+}
+
+/* Without an address that is known a host name may still come to have one of any family. */
+static bool member_has(const struct steering *s, const struct gslb_endpoint *e, enum family f)
+{
+    struct gslb_target_found found;
     switch (e->kind) {
     case GSLB_ADDRESSES:
         return f == ANY_FAMILY || e->address[f].family;
     case GSLB_HOST:
-        return true;
+        return f == ANY_FAMILY || !find_target(s, e->target, NULL, &found) || found.count[f];
     case GSLB_CNAME:
         break;
     }
     return true;
 }
 
-/* An address of the name it stands for is known. None is yet: they are found by no query. */
-static bool member_known(const struct gslb_endpoint *e)
+/* An address of the name it stands for is known. */
+static bool member_known(const struct steering *s, const struct gslb_endpoint *e)
 {
-    return e->kind != GSLB_HOST;
+    struct gslb_target_found found;
+    return e->kind != GSLB_HOST || find_target(s, e->target, NULL, &found);
 }
 
 /* What the health table says of a pool's members, into w->views. */
@@ -93,12 +105,12 @@ static void weigh(struct steering *s, const struct gslb_pool *p, enum family f, 
         const struct gslb_endpoint *e = &p->endpoints[i];
         struct gslb_member_state *state = &s->w->views[i];
         g->enabled += e->enabled;
-        if (!e->enabled || !member_has(e, f)) {
+        if (!e->enabled || !member_has(s, e, f)) {
             *state = (struct gslb_member_state){0};
             continue;
         }
         struct gslb_view v = gslb_table_get(s->w->table, e->slot);
-        *state = (struct gslb_member_state){.up = (v.up || p->ignore_health) && member_known(e),
+        *state = (struct gslb_member_state){.up = (v.up || p->ignore_health) && member_known(s, e),
                                             .permille = p->ignore_health ? 1000 : v.permille,
                                             .has_load = v.has_load,
                                             .load = v.load,
@@ -128,9 +140,10 @@ static enum gslb_why verdict(const struct gslb_pool *p, const struct weighing *g
     return g->healthy * 1000 >= g->all * p->healthy_permille ? GSLB_WHY_OK : GSLB_WHY_ENOUGH;
 }
 
-static void try_remember(struct steering *s, int pool)
+/* some: it has members that may be given at all. */
+static void try_remember(struct steering *s, int pool, bool some)
 {
-    if (s->first == GSLB_NONE)
+    if (s->first == GSLB_NONE && some)
         s->first = pool;
     if (!s->last_read) {
         s->last_read = true;
@@ -148,14 +161,14 @@ static bool try_pool(struct steering *s, const struct gslb_name *n, int pool)
     weigh(s, p, n->family_fail_over ? family_of(s->ask->qtype) : ANY_FAMILY, &g);
     enum gslb_why why = verdict(p, &g);
     SAY(s, .step = GSLB_STEP_POOL, .why = why, .index = pool, .number = (int64_t)g.healthy * 1000,
-        .other = (int64_t)g.all * 1000);
+        .other = (int64_t)g.all * 1000, .depth = g.available);
     s->unsettled |= g.unsettled;
     if (g.until_s < s->until_s)
         s->until_s = g.until_s;
     if (why == GSLB_WHY_OK)
         return true;
     s->family_only |= why == GSLB_WHY_FAMILY;
-    try_remember(s, pool);
+    try_remember(s, pool, g.all > 0);
     return false;
 }
 
@@ -239,7 +252,10 @@ static int draw_site(struct steering *s, const struct gslb_name *n, const struct
         if (pool == GSLB_NONE || (int)k == skipped)
             continue;
         weigh(s, &s->plan->pools[pool], f, &g);
-        usable[k] = verdict(&s->plan->pools[pool], &g) == GSLB_WHY_OK;
+        enum gslb_why why = verdict(&s->plan->pools[pool], &g);
+        usable[k] = why == GSLB_WHY_OK;
+        if (!usable[k])
+            SAY(s, .step = GSLB_STEP_SKIPPED, .index = l->sites[k], .why = why);
         s->unsettled |= !usable[k] && g.unsettled;
         if (!usable[k] && g.until_s < s->until_s)
             s->until_s = g.until_s;
@@ -454,7 +470,10 @@ static unsigned pick(struct steering *s, int pool, enum family f, bool all)
         q.state = size <= sizeof copy ? memcpy(copy, q.state, size) : NULL;
     }
     if (s->ask->log) {
-        gslb_odds(&q, s->ask->log->odds);
+        struct gslb_pick asked = q;
+        if (s->ask->log->everybody && gslb_policy_uses_client(q.policy))
+            asked.policy = GSLB_WEIGHTED;
+        gslb_odds(&asked, s->ask->log->odds);
         s->ask->log->has_odds = true;
     }
     if (!near || p->shuffle)
@@ -475,45 +494,55 @@ static void put_set(struct steering *s, uint16_t type, unsigned count, size_t si
                                      .count = (uint16_t)count};
 }
 
-static bool already(const uint8_t *from, const uint8_t *to, size_t step, const uint8_t *record)
+/* The addresses of a member that is a name; false: there is none of this family (any more). */
+static bool put_host(struct steering *s, struct records *r, const struct gslb_endpoint *e,
+                     enum family f)
 {
-    for (; from < to; from += step)
-        if (!memcmp(from, record, step))
-            return true;
-    return false;
+    struct gslb_target_found found;
+    if (!find_target(s, e->target, NULL, &found) || !found.count[f])
+        return false;
+    records_put_found(r, &found, HOST_ADDRESSES);
+    s->fetched_ttl = found.ttl < s->fetched_ttl ? found.ttl : s->fetched_ttl;
+    return true;
+}
+
+static void put_cname(struct steering *s, const uint8_t *target)
+{
+    size_t len = dns_name_len(target);
+    put_u16(s->w->rdata, (uint16_t)len);
+    memcpy(s->w->rdata + 2, target, len);
+    s->out->count = 1;
+    put_set(s, DNS_TYPE_CNAME, 1, len + 2);
 }
 
 /* The members picked, as one set; a CNAME that comes first stands alone, later ones are left out.
  */
 static void put_members(struct steering *s, const struct gslb_pool *p, unsigned n, enum family f)
 {
-    uint8_t *at = s->w->rdata;
     const struct gslb_endpoint *first = &p->endpoints[s->w->picks[0]];
     s->out->members = s->w->picks;
     if (first->kind == GSLB_CNAME) {
-        size_t len = dns_name_len(first->host);
-        put_u16(at, (uint16_t)len);
-        memcpy(at + 2, first->host, len);
-        s->out->count = 1;
-        put_set(s, DNS_TYPE_CNAME, 1, len + 2);
+        put_cname(s, first->host);
         return;
     }
     size_t len = f == IPV4 ? 4 : 16;
-    unsigned given = 0, records = 0;
+    struct records r = {.start = s->w->rdata,
+                        .at = s->w->rdata,
+                        .end = s->w->rdata + sizeof s->w->rdata,
+                        .len = len,
+                        .unique = p->repeats};
+    unsigned given = 0;
     for (unsigned k = 0; k < n; k++) {
         const struct gslb_endpoint *e = &p->endpoints[s->w->picks[k]];
-        if (e->kind != GSLB_ADDRESSES)
+        if (e->kind == GSLB_CNAME || (e->kind == GSLB_HOST && !put_host(s, &r, e, f)))
             continue;
+        if (e->kind == GSLB_ADDRESSES)
+            records_put(&r, e->address[f].ip + 16 - len);
         s->w->picks[given++] = s->w->picks[k];
-        put_u16(at, (uint16_t)len);
-        memcpy(at + 2, e->address[f].ip + 16 - len, len);
-        if (p->repeats && already(s->w->rdata, at, len + 2, at))
-            continue;
-        at += len + 2;
-        records++;
     }
     s->out->count = given;
-    put_set(s, f == IPV4 ? DNS_TYPE_A : DNS_TYPE_AAAA, records, (size_t)(at - s->w->rdata));
+    if (r.count)
+        put_set(s, f == IPV4 ? DNS_TYPE_A : DNS_TYPE_AAAA, r.count, (size_t)(r.at - r.start));
 }
 
 /* Leaves up only what can answer: the family (or CNAME). Whether anything is available then: if
@@ -524,7 +553,7 @@ static bool restrict_to(struct steering *s, const struct gslb_pool *p, enum fami
     for (unsigned i = 0; i < p->endpoint_count; i++) {
         const struct gslb_endpoint *e = &p->endpoints[i];
         struct gslb_member_state *state = &s->w->views[i];
-        state->up &= e->enabled && (f == ANY_FAMILY ? e->kind == GSLB_CNAME : member_has(e, f));
+        state->up &= e->enabled && (f == ANY_FAMILY ? e->kind == GSLB_CNAME : member_has(s, e, f));
         some |= state->up && state->permille && e->weight;
     }
     return some;
@@ -586,7 +615,7 @@ static bool views_then(struct steering *s, const struct gslb_pool *p, bool as_la
     bool some = false;
     for (unsigned i = 0; i < p->endpoint_count; i++) {
         const struct gslb_endpoint *e = &p->endpoints[i];
-        bool up = e->enabled && member_known(e) && e->weight;
+        bool up = e->enabled && member_known(s, e) && e->weight;
         if (up && as_last_healthy)
             up = gslb_table_get(s->w->table, e->slot).was_up;
         s->w->views[i] = (struct gslb_member_state){.up = up, .permille = up ? 1000 : 0};
@@ -612,7 +641,7 @@ static void all_down_give(struct steering *s, bool last_healthy)
     } else if (views_then(s, &plan->pools[pool], false)) {
         answer_pool(s, pool, true);
     } else {
-        s->out->outcome = GSLB_STATIC; /* names of which no address is known */
+        s->out->outcome = GSLB_FAILED; /* names of which no address is known */
     }
 }
 
@@ -637,7 +666,10 @@ static void set_ttl(struct steering *s)
     const struct gslb_name *n = s->name;
     bool shorter = s->unsettled || s->out->all_down;
     enum gslb_why why = shorter ? GSLB_WHY_UNSETTLED : GSLB_WHY_NORMAL;
-    uint32_t ttl = shorter ? n->ttl_degraded : n->ttl, before = ttl;
+    uint32_t ttl = shorter ? n->ttl_degraded : n->ttl;
+    if (n->alias && !ttl)
+        ttl = s->fetched_ttl; /* its target's own */
+    uint32_t before = ttl;
     if (n->ttl_max && ttl > n->ttl_max)
         ttl = n->ttl_max;
     if (n->ttl_min && ttl < n->ttl_min)
@@ -648,6 +680,10 @@ static void set_ttl(struct steering *s)
         int64_t left = s->until_s - s->ask->mono_s;
         ttl = left > 0 ? (uint32_t)left : 0;
         why = GSLB_WHY_FORCED;
+    }
+    if (s->fetched_ttl < ttl) {
+        ttl = s->fetched_ttl;
+        why = GSLB_WHY_TARGET;
     }
     SAY(s, .step = GSLB_STEP_TTL, .index = GSLB_NONE, .number = ttl, .why = why);
     s->out->ttl = s->out->set.ttl = ttl;
@@ -683,6 +719,28 @@ static bool yields(const struct gslb_name *n, uint16_t type)
     return type == DNS_TYPE_ANY;
 }
 
+/* The addresses of the name that this one stands for, as they were fetched for the client. */
+static void follow_alias(struct steering *s)
+{
+    const struct edns_subnet *subnet = &s->ask->client->subnet;
+    struct gslb_target_found found;
+    client_choose(s, false);
+    s->out->outcome = GSLB_FAILED;
+    if (!find_target(s, s->name->alias_target, s->client.from_subnet ? subnet : NULL, &found))
+        return;
+    bool six =
+        s->ask->qtype == DNS_TYPE_AAAA || (s->ask->qtype == DNS_TYPE_ANY && !found.count[IPV4]);
+    s->fetched_ttl = found.ttl;
+    looked(s, found.scope);
+    s->out->outcome = found.count[six] ? GSLB_SET : GSLB_NODATA;
+    if (found.count[six])
+        s->out->set = (struct dns_rrset){.rdata = found.rdata[six],
+                                         .size = found.size[six],
+                                         .type = six ? DNS_TYPE_AAAA : DNS_TYPE_A,
+                                         .cls = DNS_CLASS_IN,
+                                         .count = found.count[six]};
+}
+
 static void decide(struct steering *s)
 {
     s->out->outcome = GSLB_FAILED;
@@ -709,8 +767,7 @@ void gslb_steer(const struct gslb_ask *ask, struct gslb_worker *w, struct gslb_a
     *out = (struct gslb_answer){.outcome = GSLB_STATIC, .pool = GSLB_NONE, .site = GSLB_NONE};
     if (ask->log)
         ask->log->count = ask->log->lost = ask->log->has_odds = 0;
-    /* An alias is followed by nobody yet: what the zone has of it is the answer. */
-    if (n->alias || !yields(n, ask->qtype))
+    if (!yields(n, ask->qtype))
         return;
     struct steering s = {.ask = ask,
                          .w = w,
@@ -718,10 +775,14 @@ void gslb_steer(const struct gslb_ask *ask, struct gslb_worker *w, struct gslb_a
                          .name = n,
                          .out = out,
                          .until_s = UINT32_MAX,
+                         .fetched_ttl = UINT32_MAX,
                          .first = GSLB_NONE,
                          .last_healthy = GSLB_NONE,
                          .last_slot = GSLB_NO_SLOT};
-    decide(&s);
+    if (n->alias)
+        follow_alias(&s);
+    else
+        decide(&s);
     set_ttl(&s);
     set_scope(&s);
     count(&s);

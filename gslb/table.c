@@ -241,3 +241,26 @@ uint32_t gslb_table_last(const struct gslb_table *t, uint32_t name_slot, uint32_
     *second = (uint32_t)word;
     return ~(uint32_t)(word >> 32);
 }
+
+int gslb_table_dup(const struct gslb_table *t, struct gslb_table **copy)
+{
+    struct gslb_table *to;
+    unsigned count = gslb_table_count(t);
+    int err = gslb_table_new(&to);
+    if (err)
+        return err;
+    for (uint32_t i = 0, slot; i < count && !err; i++) {
+        err = gslb_table_slot(to, gslb_table_identity(t, i), &slot);
+        if (err)
+            break;
+        struct gslb_view v = gslb_table_get(t, i);
+        uint32_t second, last = gslb_table_last(t, i, &second);
+        gslb_table_put(to, i, &v);
+        gslb_table_put_last(to, i, last, second);
+    }
+    if (err)
+        gslb_table_free(to);
+    else
+        *copy = to;
+    return err;
+}

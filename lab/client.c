@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,13 +38,26 @@ static int read_all(int fd, uint8_t *p, size_t len, int timeout_ms)
     return 0;
 }
 
-static int exchange(const struct addr *server, bool tcp, int timeout_ms, const uint8_t *q,
-                    size_t len, uint8_t *reply, size_t *reply_len)
+/* A connected socket, from `source` when it has a family. */
+static int open_socket(const struct addr *server, const struct addr *source, bool tcp, int *fd)
 {
-    struct sockaddr_storage ss;
-    socklen_t sslen = addr_to_sockaddr(server, &ss);
-    int fd = socket(ss.ss_family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
-    int err = fd < 0 || connect(fd, (struct sockaddr *)&ss, sslen) < 0 ? err_of_errno(errno) : 0;
+    struct sockaddr_storage to, from;
+    socklen_t to_len = addr_to_sockaddr(server, &to), from_len = 0;
+    *fd = socket(to.ss_family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+    if (*fd < 0)
+        return err_of_errno(errno);
+    if (source && source->family)
+        from_len = addr_to_sockaddr(source, &from);
+    if ((from_len && bind(*fd, (struct sockaddr *)&from, from_len) < 0) ||
+        connect(*fd, (struct sockaddr *)&to, to_len) < 0)
+        return err_of_errno(errno);
+    return 0;
+}
+
+static int exchange(const struct addr *server, const struct addr *source, bool tcp, int timeout_ms,
+                    const uint8_t *q, size_t len, uint8_t *reply, size_t *reply_len)
+{
+    int fd, err = open_socket(server, source, tcp, &fd);
     uint8_t head[2];
     put_u16(head, (uint16_t)len);
     if (!err && ((tcp && send(fd, head, 2, MSG_NOSIGNAL) != 2) ||
@@ -65,12 +79,15 @@ static int exchange(const struct addr *server, bool tcp, int timeout_ms, const u
 }
 
 /* Octets of the question in q, or an error. */
-static int make_question(const char *name, const char *type, uint16_t flags, uint8_t *q, size_t cap)
+static int make_question(const char *name, const char *type, uint16_t flags,
+                         const struct edns_subnet *subnet, uint8_t *q, size_t cap)
 {
     uint8_t qname[DNS_NAME_MAX];
     struct dns_writer w;
     struct rng rng;
     struct edns e = {.present = true, .size = 1232};
+    if (subnet)
+        e.subnet = *subnet;
     int qtype = dns_type_parse(type, strlen(type)),
         n = dns_name_parse(qname, name, strlen(name), NULL);
     if (n < 0 || qtype < 0)
@@ -85,8 +102,8 @@ static int make_question(const char *name, const char *type, uint16_t flags, uin
     return n;
 }
 
-static int ask(const struct addr *server, const uint8_t *q, int qlen, bool tcp, bool fall_back,
-               int timeout_ms, struct arena *a, struct lab_reply *reply)
+static int ask(const struct addr *server, const struct addr *source, const uint8_t *q, int qlen,
+               bool tcp, bool fall_back, int timeout_ms, struct arena *a, struct lab_reply *reply)
 {
     uint8_t *bytes = arena_alloc(a, 65535);
     size_t len = 0;
@@ -94,10 +111,10 @@ static int ask(const struct addr *server, const uint8_t *q, int qlen, bool tcp, 
         return qlen < 0 ? qlen : ERR_NOMEM;
     int64_t start = clock_mono_us(clock_system());
     reply->tcp = tcp;
-    int err = exchange(server, tcp, timeout_ms, q, (size_t)qlen, bytes, &len);
+    int err = exchange(server, source, tcp, timeout_ms, q, (size_t)qlen, bytes, &len);
     if (!err && fall_back && len > 2 && bytes[2] & 2) {
         reply->tcp = true;
-        err = exchange(server, true, timeout_ms, q, (size_t)qlen, bytes, &len);
+        err = exchange(server, source, true, timeout_ms, q, (size_t)qlen, bytes, &len);
     }
     reply->took_us = clock_mono_us(clock_system()) - start;
     err = err ? err : dns_msg_parse(&reply->msg, bytes, len, a, 4096);
@@ -108,14 +125,38 @@ int lab_ask(const struct addr *server, const char *name, const char *type, bool 
             struct arena *a, struct lab_reply *reply)
 {
     uint8_t q[512];
-    int len = make_question(name, type, recurse ? DNS_FLAG_RD : 0, q, sizeof q);
-    return ask(server, q, len, false, true, CLIENT_TIMEOUT_MS, a, reply);
+    int len = make_question(name, type, recurse ? DNS_FLAG_RD : 0, NULL, q, sizeof q);
+    return ask(server, NULL, q, len, false, true, CLIENT_TIMEOUT_MS, a, reply);
 }
 
 int lab_ask_over(const struct addr *server, const char *name, const char *type, bool tcp,
                  int timeout_ms, struct arena *a, struct lab_reply *reply)
 {
     uint8_t q[512];
-    int len = make_question(name, type, 0, q, sizeof q);
-    return ask(server, q, len, tcp, false, timeout_ms, a, reply);
+    int len = make_question(name, type, 0, NULL, q, sizeof q);
+    return ask(server, NULL, q, len, tcp, false, timeout_ms, a, reply);
+}
+
+int lab_client_parse(struct lab_client *c, const char *text)
+{
+    struct prefix p;
+    int err = prefix_parse(&p, text);
+    memset(c, 0, sizeof *c);
+    if (err)
+        return err;
+    if (!strchr(text, '/'))
+        return addr_parse(&c->source, text, 0);
+    unsigned skip = p.family == 4 ? 96 : 0;
+    c->subnet.family = p.family == 4 ? 1 : 2;
+    c->subnet.source = (uint8_t)(p.bits - skip);
+    memcpy(c->subnet.ip, p.ip + skip / 8, 16 - skip / 8);
+    return 0;
+}
+
+int lab_ask_as(const struct addr *server, const struct lab_client *client, const char *name,
+               const char *type, struct arena *a, struct lab_reply *reply)
+{
+    uint8_t q[512];
+    int len = make_question(name, type, 0, &client->subnet, q, sizeof q);
+    return ask(server, &client->source, q, len, false, true, CLIENT_TIMEOUT_MS, a, reply);
 }

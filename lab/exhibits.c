@@ -2,6 +2,13 @@
 
 #include "dns/type.h"
 
+#include <string.h>
+
+/* Both web servers of a site. */
+#define FRANKFURT "127.80.1.1|127.80.1.2"
+#define ASHBURN   "127.80.2.1|127.80.2.2"
+#define SINGAPORE "127.80.3.1|127.80.3.2"
+
 const struct exhibit lab_exhibits[] = {
     {"plain", NULL, "www.shop.test", "A", "NOERROR", "203.0.113.10", NULL,
      "Three hops: root, TLD, the zone's own server.", 0},
@@ -74,19 +81,74 @@ const struct exhibit lab_exhibits[] = {
      "The server refers everybody back to the root.", DNS_EDE_NO_REACHABLE},
     {"dead", NULL, "www.dead.test", "A", "SERVFAIL", NULL, "no name server answered",
      "The only server does not exist.", DNS_EDE_NO_REACHABLE},
+    {"steered", NULL, "country.steer.geo", "A", "NOERROR", FRANKFURT, NULL,
+     "A steered name through the resolver, of whose place nothing is known.", 0},
 };
 const unsigned lab_exhibit_count = sizeof lab_exhibits / sizeof *lab_exhibits;
+
+const struct steered lab_steered[] = {
+    {"from Frankfurt", "country.steer.geo", "127.21.0.1", FRANKFURT, 8, 50, -1,
+     "By continent and country: both web servers in Frankfurt, in turns.", NULL, NULL},
+    {"from Ashburn", "country.steer.geo", "127.20.0.1", ASHBURN, 8, 50, -1,
+     "The same name from North America.", NULL, NULL},
+    {"from Singapore", "country.steer.geo", "127.22.0.1", SINGAPORE, 8, 50, -1,
+     "The same name from Asia.", NULL, NULL},
+    {"from nowhere", "country.steer.geo", "127.28.0.1", FRANKFURT, 8, 50, -1,
+     "No rule is about a client of whom nothing is known: what stands under otherwise.", NULL,
+     NULL},
+    {"client subnet", "country.steer.geo", "192.0.2.0/24", ASHBURN, 8, 50, 24,
+     "A resolver names its client's network (RFC 7871); all of it gets the same answer.", NULL,
+     NULL},
+    {"part of a network", "country.steer.geo", "203.0.113.0/26", SINGAPORE, 8, 50, 25,
+     "The scope is as wide as the answer holds: Japan has the whole /25.", NULL, NULL},
+    {"nearest, Oslo", "nearest.steer.geo", "127.25.0.1", FRANKFURT, 8, 50, -1,
+     "By great circle, without a rule.", NULL, NULL},
+    {"nearest, Sao Paulo", "nearest.steer.geo", "127.23.0.1", ASHBURN, 8, 50, -1,
+     "Ashburn is 7700 km away, Frankfurt 9800.", NULL, NULL},
+    {"nearest, Tokyo", "nearest.steer.geo", "2001:db8:24::/48", SINGAPORE, 8, 50, 48,
+     "An IPv6 network in Tokyo; the nearest site is Singapore.", NULL, NULL},
+    {"weighted", "weighted.steer.geo", "127.21.0.1", "127.80.1.1|127.80.2.1", 400, 75, -1,
+     "Three to one.", NULL, NULL},
+    {"failover", "failover.steer.geo", "127.20.0.1", "127.80.1.1", 8, 0, -1,
+     "The first that is healthy, wherever the client is.", NULL, NULL},
+    {"sticky", "sticky.steer.geo", "127.24.0.1", "127.80.1.1|127.80.2.1|127.80.3.1", 40, 0, -1,
+     "A client network stays where it is for an hour.", NULL, NULL},
+    {"consistent", "consistent.steer.geo", "127.26.0.1", "127.80.1.1|127.80.2.1|127.80.3.1", 40, 0,
+     -1, "A client network stays where it is as long as that member is there.", NULL, NULL},
+    {"drained", "drained.steer.geo", "127.22.0.1", "127.80.3.2", 8, 0, -1,
+     "The first member is taken out by configuration.", NULL, NULL},
+    {"Frankfurt stops", "country.steer.geo", "127.21.0.1", ASHBURN, 1, 0, -1,
+     "Both web servers in Frankfurt stop: their clients get the next site.", "fra", "refuse"},
+    {"and is back", "country.steer.geo", "127.21.0.1", FRANKFURT, 1, 0, -1,
+     "They are started again, and get their clients again.", "fra", "heal"},
+    {"flapping", "flapping.steer.geo", "127.22.0.1", "127.80.3.2", 8, 0, -1,
+     "The first member changes every second; after a few changes it stays down.", NULL, NULL},
+    {"all down", "gone.steer.geo", "127.22.0.1", "203.0.113.61", 8, 0, -1,
+     "No member has the page that the check wants: the zone's own record.", NULL, NULL},
+};
+const unsigned lab_steered_count = sizeof lab_steered / sizeof *lab_steered;
+
+/* "answer":"a","answers":["a","b"], or null and none. */
+static void print_answers(FILE *out, const char *answers)
+{
+    if (!answers) {
+        fputs(",\"answer\":null,\"answers\":[]", out);
+        return;
+    }
+    fprintf(out, ",\"answer\":\"%.*s\",\"answers\":[", (int)strcspn(answers, "|"), answers);
+    for (const char *p = answers; *p; p += strcspn(p, "|"), p += *p == '|')
+        fprintf(out, "%s\"%.*s\"", p == answers ? "" : ",", (int)strcspn(p, "|"), p);
+    fputs("]", out);
+}
 
 static void print_json(FILE *out)
 {
     fputs("[", out);
     for (unsigned i = 0; i < lab_exhibit_count; i++) {
         const struct exhibit *e = &lab_exhibits[i];
-        fprintf(
-            out,
-            "%s\n  {\"title\":\"%s\",\"name\":\"%s\",\"type\":\"%s\",\"rcode\":\"%s\",\"answer\":",
-            i ? "," : "", e->title, e->name, e->type, e->rcode);
-        fprintf(out, e->answer ? "\"%s\"" : "null%s", e->answer ? e->answer : "");
+        fprintf(out, "%s\n  {\"title\":\"%s\",\"name\":\"%s\",\"type\":\"%s\",\"rcode\":\"%s\"",
+                i ? "," : "", e->title, e->name, e->type, e->rcode);
+        print_answers(out, e->answer);
         fprintf(out, e->ede_text ? ",\"ede\":\"%s\"" : ",\"ede\":null%s",
                 e->ede_text ? e->ede_text : "");
         if (e->ede_text)
@@ -94,7 +156,20 @@ static void print_json(FILE *out)
         else
             fputs(",\"ede_code\":null", out);
         fprintf(out, e->at ? ",\"server\":\"%s\"" : ",\"server\":null%s", e->at ? e->at : "");
-        fprintf(out, ",\"shows\":\"%s\"}", e->shows);
+        fprintf(out, ",\"from\":null,\"shows\":\"%s\"}", e->shows);
+    }
+    for (unsigned i = 0; i < lab_steered_count; i++) {
+        const struct steered *e = &lab_steered[i];
+        fprintf(out, ",\n  {\"title\":\"%s\",\"name\":\"%s\",\"type\":\"A\",\"rcode\":\"NOERROR\"",
+                e->title, e->name);
+        print_answers(out, e->answers);
+        fprintf(out,
+                ",\"ede\":null,\"ede_code\":null,\"server\":\"%s\",\"from\":\"%s\",\"times\":%u,"
+                "\"share\":%u,\"shows\":\"%s\"",
+                LAB_STEERING, e->from, e->times, e->share, e->shows);
+        if (e->how)
+            fprintf(out, ",\"before\":\"%s %s\"", e->origins, e->how);
+        fputs("}", out);
     }
     fputs("\n]\n", out);
 }
@@ -108,5 +183,10 @@ void lab_print_exhibits(FILE *out, int json)
     for (unsigned i = 0; i < lab_exhibit_count; i++) {
         const struct exhibit *e = &lab_exhibits[i];
         fprintf(out, "%-20s %-22s %-5s %-9s %s\n", e->title, e->name, e->type, e->rcode, e->shows);
+    }
+    fprintf(out, "\nsteered names, asked at %s from certain clients\n", LAB_STEERING);
+    for (unsigned i = 0; i < lab_steered_count; i++) {
+        const struct steered *e = &lab_steered[i];
+        fprintf(out, "%-20s %-22s %-16s %s\n", e->title, e->name, e->from, e->shows);
     }
 }

@@ -4,11 +4,12 @@
 #include "base/log.h"
 #include "base/runtime.h"
 #include "config/config.h"
+#include "config/tree.h"
 #include "daemon/server.h"
-#include "dns/rdata.h"
-#include "lab/client.h"
-#include "lab/exhibits.h"
+#include "lab/line.h"
 #include "lab/misfits.h"
+#include "lab/origins.h"
+#include "tour_priv.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -17,7 +18,9 @@
 #include <unistd.h>
 #include <uv.h>
 
+#define LAB_CHECK   "web" /* of all members that the tour stops */
 #define LAB_CONTROL "lab.control"
+#define LAB_WORDS   "lab.words" /* socket on which break and heal are told */
 
 #ifndef WAYPOST_ZONES
 #define WAYPOST_ZONES "/usr/share/waypost/zones"
@@ -89,99 +92,46 @@ static void remove_descriptor(void)
         unlink(path);
 }
 
-/* ---- the tour ---- */
+/* ---- break and heal ---- */
 
-struct tour {
-    struct server *server;
-    struct addr resolver;
-    uint16_t upstream_port;
-    bool stay;
-    unsigned failed;
-    _Atomic bool over;
-};
-
-static const char *last_answer(const struct dns_msg *m, struct arena *a)
+/* "break NAME [HOW]", "heal NAME" */
+static int take_words(void *arg, char *text, char *said, size_t cap)
 {
-    const struct dns_rr *last = NULL;
-    for (unsigned i = 0; i < m->rr_count; i++)
-        if (m->rrs[i].section == DNS_SECTION_ANSWER)
-            last = &m->rrs[i];
-    if (!last)
-        return NULL;
-    size_t cap = 4u * last->rdlen + 64;
-    char *text = arena_alloc(a, cap);
-    return text && dns_rdata_print(last->type, last->rdata, last->rdlen, text, cap) >= 0 ? text
-                                                                                         : NULL;
-}
-
-/* NULL, or what is not as the exhibit says. */
-static const char *check_reply(const struct exhibit *e, const struct dns_msg *m, const char *answer,
-                               struct arena *a)
-{
-    char rcode[16];
-    dns_rcode_print(m->rcode, rcode);
-    if (strcmp(rcode, e->rcode) != 0)
-        return arena_printf(a, "expected %s, got %s", e->rcode, rcode);
-    if (!e->answer != !answer || (answer && strcmp(answer, e->answer) != 0))
-        return arena_printf(a, "expected %s, got %s", e->answer ? e->answer : "no answer",
-                            answer ? answer : "none");
-    bool found = !e->ede_text;
-    for (unsigned i = 0; i < m->edns.ede_count && !found; i++)
-        found =
-            m->edns.ede[i].code == e->ede_code && m->edns.ede[i].text_len &&
-            memmem(m->edns.ede[i].text, m->edns.ede[i].text_len, e->ede_text, strlen(e->ede_text));
-    return found ? NULL : arena_printf(a, "no extended error %d \"%s\"", e->ede_code, e->ede_text);
-}
-
-static void show_exhibit(struct tour *t, unsigned n, const struct exhibit *e, const char *note)
-{
-    struct arena a;
-    struct lab_reply reply;
-    const char *answer = NULL, *wrong;
-    arena_init(&a, 16384, 0);
-    struct addr at = t->resolver;
-    if (e->at)
-        addr_parse(&at, e->at, t->upstream_port);
-    int err = lab_ask(&at, e->name, e->type, !e->at, &a, &reply);
-    if (err) {
-        wrong = err_text(err);
-        reply.took_us = 0;
-        reply.tcp = false;
-    } else {
-        answer = last_answer(&reply.msg, &a);
-        wrong = check_reply(e, &reply.msg, answer, &a);
+    char *rest = NULL, *verb = strtok_r(text, " ", &rest), *name = strtok_r(NULL, " ", &rest),
+         *how = strtok_r(NULL, " ", &rest);
+    bool heal = verb && !strcmp(verb, "heal");
+    if (!verb || !name || (!heal && strcmp(verb, "break") != 0) || (heal && how) ||
+        strtok_r(NULL, " ", &rest)) {
+        snprintf(said, cap, "\"break NAME [HOW]\" and \"heal NAME\" are understood");
+        return ERR_INVALID;
     }
-    printf("%3u  %-19s %-20s %-4s  %-9s %-18s %8.1f ms%s%s%s%s\n", n, note ? note : e->title,
-           e->name, e->type, e->rcode,
-           wrong    ? ""
-           : answer ? answer
-                    : "-",
-           (double)reply.took_us / 1000, !err && reply.tcp ? "  tcp" : "",
-           wrong ? "   WRONG: " : "", wrong ? wrong : "", "");
-    t->failed += wrong != NULL;
-    arena_fini(&a);
+    int err = origins_set(arg, name, heal ? "heal" : how, said, cap);
+    return err == ERR_NOT_FOUND || err == ERR_SYNTAX ? ERR_INVALID : err;
 }
 
-static void tour_thread(void *arg)
+int lab_tell(const char *text, char *said, size_t cap)
 {
-    struct tour *t = arg;
-    printf("\ntour (%u steps)\n", lab_exhibit_count + 1);
-    for (unsigned i = 0; i < lab_exhibit_count; i++)
-        show_exhibit(t, i + 1, &lab_exhibits[i], NULL);
-    show_exhibit(t, lab_exhibit_count + 1, &lab_exhibits[0], "ask again: cached");
-    if (t->failed)
-        printf("\n%u of %u claims failed\n", t->failed, lab_exhibit_count + 1);
-    else
-        printf("\nall %u claims hold\n", lab_exhibit_count + 1);
-    if (t->stay)
-        printf("\nTry:\n  waypost trace www.shop.test       every hop\n  waypost lab list          "
-               "        all exhibits\n"
-               "  dig -p 5300 @127.0.0.1 www.shop.test\nCtrl-C stops and removes everything.\n");
-    fflush(stdout);
-    atomic_store(&t->over, true);
-    if (!t->stay)
-        server_stop(t->server);
+    struct lab_descriptor d;
+    char path[1200];
+    *said = 0;
+    if (!lab_running(&d) || !runtime_path(path, sizeof path, LAB_WORDS, false))
+        return ERR_NOT_FOUND;
+    return line_ask(path, text, said, cap);
 }
+
+/* A lab that cannot be told anything is one all the same. */
+static struct line *listen_for_words(struct origins *o)
+{
+    struct line *l = NULL;
+    char path[1200];
+    int err = runtime_path(path, sizeof path, LAB_WORDS, true) ? line_start(&l, path, take_words, o)
+                                                               : ERR_ACCESS;
+    if (err)
+        log_warning("lab", "break and heal will not work: %s", err_text(err));
+    return l;
+}
+
+/* ---- start ---- */
 
 /* The resolver's listener, and the port of all others. */
 static void find_addresses(struct tour *t, const struct config *c)
@@ -196,18 +146,32 @@ static void find_addresses(struct tour *t, const struct config *c)
     }
 }
 
+static void find_check(struct tour *t, const struct config *c)
+{
+    const struct config_node *web = tree_child(config_node(c, NULL, "gslb.checks"), LAB_CHECK);
+    if (!web)
+        return;
+    t->fail_after = (unsigned)config_int(c, web, "gslb.checks.*.fail-after");
+    t->pass_after = (unsigned)config_int(c, web, "gslb.checks.*.pass-after");
+    t->every_ms = (unsigned)config_int(c, web, "gslb.checks.*.every");
+}
+
 static int lab_serve(struct tour *t, const char *path)
 {
     uv_thread_t thread;
     setvbuf(stdout, NULL, _IOLBF, 0); /* whoever reads a pipe sees whole lines, as they come */
     printf("waypost lab: a small Internet on this machine (no outside traffic)\n\n");
     server_print_status(t->server, stdout);
-    printf("misfits     %u servers that misbehave on purpose\n", misfits_count);
+    printf("misfits     %u servers that misbehave on purpose\n"
+           "origins     %d web servers, two each in Frankfurt, Ashburn and Singapore: port %u\n",
+           misfits_count, ORIGINS_COUNT, origins_port(t->origins));
     fflush(stdout);
     write_descriptor(path);
     if (uv_thread_create(&thread, tour_thread, t))
         return 4;
+    struct line *words = listen_for_words(t->origins);
     server_run(t->server);
+    line_stop(words);
     uv_thread_join(&thread);
     remove_descriptor();
     return t->failed ? 1 : 0;
@@ -223,11 +187,16 @@ int lab_run(const char *zones, bool stay)
     diag_init(&diags);
     snprintf(path, sizeof path, "%s/lab.yaml", zones);
     int err = config_load(&c, path, &diags);
-    if (!err)
+    if (!err) {
         find_addresses(&t, c);
-    err =
-        err ? err
-            : server_start(&t.server, c,
+        find_check(&t, c);
+    }
+    /* Before the server, whose checks would find nobody there. */
+    err = err ? err : origins_start(&t.origins, ORIGINS_PORT, &diags);
+    if (err)
+        config_free(c);
+    else
+        err = server_start(&t.server, c,
                            &(struct server_place){.config = path, .control = LAB_CONTROL}, &diags);
     err = err ? err : misfits_start(&misfits, t.upstream_port, &diags);
     diag_print(&diags, stderr, isatty(STDERR_FILENO));
@@ -236,5 +205,6 @@ int lab_run(const char *zones, bool stay)
     if (t.server)
         server_free(t.server);
     misfits_stop(misfits);
+    origins_stop(t.origins);
     return status;
 }

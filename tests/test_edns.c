@@ -171,6 +171,24 @@ static void facts(void **state)
     assert_int_equal(e.ede[1].text_len, 0);
 }
 
+/* Ours, for local use: that it is there counts; an answer never has it. */
+static void explain(void **state)
+{
+    (void)state;
+    struct edns e;
+    uint8_t out[64];
+    assert_int_equal(parse_tight(&e, B(""), true), 0);
+    assert_false(e.explain);
+    assert_int_equal(parse_tight(&e, B("\xfe\x4d\0\0"), true), 0);
+    assert_false(e.explain);
+    assert_int_equal(parse_tight(&e, B("\xfe\x4c\0\1x"), true), 0);
+    assert_true(e.explain);
+    struct wcur w = wcur_of(out, sizeof out);
+    edns_write(&e, 0, 0, &w);
+    assert_int_equal(wcur_len(&w), 11);
+    assert_int_equal(edns_size(&e), 11);
+}
+
 /* What has no family keeps none in the echo. */
 static void unspecified(void **state)
 {
@@ -370,7 +388,7 @@ int main(void)
         cmocka_unit_test(facts),   cmocka_unit_test(unspecified),
         cmocka_unit_test(bounds),  cmocka_unit_test(in_a_message),
         cmocka_unit_test(written), cmocka_unit_test(long_texts_are_cut),
-        cmocka_unit_test(padding),
+        cmocka_unit_test(padding), cmocka_unit_test(explain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,6 +100,7 @@ static void make(struct made *m)
     made_name(m, "six.example.", GSLB_NONE, "six");
     made_name(m, "twins.example.", GSLB_NONE, "twins");
     made_name(m, "shut.example.", GSLB_NONE, "shut four")->all_down = GSLB_DOWN_REFUSE;
+    made_name(m, "rest.example.", GSLB_NONE, "shut four")->all_down = GSLB_DOWN_ALL;
     made_name(m, "own.example.", GSLB_NONE, "own pc");
     n = made_name(m, "alias.example.", GSLB_NONE, "");
     n->alias = (const uint8_t *)"\1x";
@@ -159,6 +160,8 @@ static const struct row {
      "192.0.2.3", 16, 300},
     {"nobody enabled is down, not of another family", "shut.example.", A1, "10.2.0.0/24",
      "four/m0=d", "refused", 0, 30},
+    {"all of the first that has any enabled", "rest.example.", A1, "10.2.0.0/24", "four/m0=d",
+     "192.0.2.51", 0, 30},
     {"no data whoever asks", "own.example.", A4, "10.2.0.0/24", "", "nodata", 0, 300},
     {"AAAA stays at the site", "www.example.", A4, "10.2.0.0/24", "", "nodata", 16, 300},
     {"AAAA of a site that has it", "www.example.", A4, "10.1.0.0/24", "", "2001:db8::1", 16, 300},
@@ -191,7 +194,8 @@ static const struct row {
      300},
     {"CNAME where the branch is none", "cname.example.", DNS_TYPE_CNAME, "10.2.0.0/24", "",
      "nodata", 0, 300},
-    {"host names are not followed yet", "names.example.", A1, "10.2.0.0/24", "", "static", 0, 30},
+    {"host names of which nothing is known", "names.example.", A1, "10.2.0.0/24", "", "failed", 0,
+     30},
     {"exactly enough", "half.example.", A1, "10.2.0.0/24", "half/m0=d half/m1=d",
      "192.0.2.3 192.0.2.4", 0, 300},
     {"not enough", "half.example.", A1, "10.2.0.0/24", "half/m0=d half/m1=d half/m2=d", "192.0.2.5",
@@ -205,7 +209,8 @@ static const struct row {
     {"usable, but not in this family", "six.example.", A1, "10.2.0.0/24", "six/m0=d", "nodata", 0,
      300},
     {"an address once", "twins.example.", A1, "10.2.0.0/24", "", "192.0.2.7 192.0.2.8", 0, 300},
-    {"an alias is the zone's", "alias.example.", A1, "10.2.0.0/24", "", "static", 0, 0},
+    {"an alias of which nothing is known", "alias.example.", A1, "10.2.0.0/24", "", "failed", 0,
+     300},
     {"unsettled", "www.example.", A1, "10.2.0.0/24", "pb/m1=~", "192.0.2.3", 16, 30},
     {"a failed one is unsettled", "www.example.", A1, "10.2.0.0/24", "pb/m0=d~ pb/m1=d",
      "192.0.2.1", 16, 30},

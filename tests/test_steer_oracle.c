@@ -158,7 +158,7 @@ static const char *dead_wrong(struct account *a, const struct gslb_pool *p, bool
             could.at[could.count++] = (uint16_t)i;
     }
     if (!any)
-        return g->outcome == GSLB_STATIC ? NULL : "not what the zone has";
+        return g->outcome == GSLB_FAILED ? NULL : "not said that nothing is known";
     if (!could.count)
         return g->outcome == GSLB_NODATA ? NULL : "records, though no member has any";
     if (g->outcome != GSLB_SET)

@@ -256,10 +256,6 @@ static const struct {
      GSLB(SITES ", maps: { m: { otherwise: fra } }, pools: { p: { " MEMBERS " } }, "
                 "names: { a.test: { map: m, pools: [p] } }"),
      "a.test.: pool p has no site, but a map chooses by site"},
-    /* what is not there yet */
-    {"state", GSLB("state: x"), "gslb.state: not in this version"},
-    {"tests", GSLB("tests: [x]"), "gslb.tests: not in this version"},
-    {"explain", GSLB("explain: [127.0.0.0/8]"), "gslb.explain: not in this version"},
 };
 
 static void what_is_refused(void **state)
@@ -305,7 +301,6 @@ static void what_is_warned_of(void **state)
     struct built b =
         build("t", GSLB("checks: { k: { type: http, every: 1s, timeout: 2s } }"), NULL);
     assert_int_equal(b.err, 0);
-    assert_non_null(strstr(b.said, "t:2:1: warning: gslb.checks: health is not watched"));
     assert_non_null(strstr(b.said, "warning: the timeout (2000 ms) is longer than the interval"));
     drop(&b);
     b = build("t", "server: {}\n", NULL);

@@ -410,12 +410,71 @@ static void out_of_memory(void **state)
     assert_true(tried > 10);
 }
 
+struct image {
+    struct geo_db *db;
+    char text[4000];
+};
+
+static void print_network(void *arg, const struct prefix *p, uint32_t value)
+{
+    struct image *i = arg;
+    char net[ADDR_TEXT_MAX];
+    size_t len = strlen(i->text);
+    const struct geo_place *at = value ? geo_db_place(i->db, value - 1) : NULL;
+    snprintf(i->text + len, sizeof i->text - len, "%s %s %u\n", prefix_print(p, net),
+             at ? at->city : "-", at ? at->asn : 0);
+}
+
+/* Rows without a file between are the same tables; mistakes in them are said as when one is
+ * written.
+ */
+static void straight_from_rows(void **state)
+{
+    (void)state;
+    static const char csv[] = HEADER "10.0.0.0/8,EU,DE,BE,Berlin,64500,ACME,52.52,13.405,50\n"
+                                     "10.1.0.0/16,EU,GB,,Boxford,7,,51.75,-1.25,\n"
+                                     "10.1.2.0/24,,,,,,,,,\n2001:db8::/32,NA,US,,,,,,,\n";
+    struct image written = {.db = build(csv)}, straight = {0};
+    struct diag_list d;
+    int err = ERR_NOMEM;
+    diag_init(&d);
+    unlink("f.mmdb");
+    assert_int_equal(geo_file_load(&straight.db, "f.csv", NULL, &d), 0);
+    prefixes_each(geo_db_prefixes(written.db), print_network, &written);
+    prefixes_each(geo_db_prefixes(straight.db), print_network, &straight);
+    assert_non_null(strstr(straight.text, "10.1.0.0/23 Boxford 7\n"));
+    assert_string_equal(written.text, straight.text);
+    geo_db_free(written.db);
+    geo_db_free(straight.db);
+    straight.db = NULL;
+    for (unsigned tried = 1; err; tried++) {
+        heap.calls = 0;
+        heap.fail_at = tried;
+        err = geo_file_load(&straight.db, "f.csv", NULL, &d);
+        heap.fail_at = 0;
+        if (err && (err != ERR_NOMEM || straight.db || d.errors != tried))
+            fail_msg("allocation %u: %s, %u errors", tried, err_name(err), d.errors);
+    }
+    geo_db_free(straight.db);
+    diag_fini(&d);
+    diag_init(&d);
+    assert_int_equal(geo_file_load(&straight.db, "absent.csv", NULL, &d), ERR_NOT_FOUND);
+    assert_int_equal(geo_file_load(&straight.db, "absent.mmdb", NULL, &d), ERR_NOT_FOUND);
+    write_csv("network,asn\n10.0.0.0/8,x\n", 25);
+    assert_int_equal(geo_file_load(&straight.db, "f.csv", NULL, &d), ERR_SYNTAX);
+    assert_int_equal(d.errors, 3);
+    assert_int_equal(d.last->line, 2);
+    assert_int_equal(d.last->column, 12);
+    diag_fini(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),    cmocka_unit_test(types),    cmocka_unit_test(random_rows),
-        cmocka_unit_test(wide_records),  cmocka_unit_test(mistakes), cmocka_unit_test(files),
-        cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(round_trip),    cmocka_unit_test(types),
+        cmocka_unit_test(random_rows),   cmocka_unit_test(wide_records),
+        cmocka_unit_test(mistakes),      cmocka_unit_test(files),
+        cmocka_unit_test(out_of_memory), cmocka_unit_test(straight_from_rows),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }

@@ -44,7 +44,8 @@ struct dynamic_ask {
     uint16_t qtype;       /* ANY: one type is chosen (RFC 8482) */
     const struct addr *client;        /* source of the packet */
     const struct edns_subnet *subnet; /* of the query; family 0: none */
-    bool again; /* this query was decided before: it takes no second turn and counts once */
+    bool again;   /* this query was decided before: it takes no second turn and counts once */
+    bool explain; /* the query asks why (EDNS_EXPLAIN) */
 };
 struct dynamic_answer {
     enum dynamic_verdict verdict;

@@ -79,6 +79,15 @@ static inline void snap_online(struct snap_domain *d, struct snap_reader *r)
     atomic_exchange(&r->seen, atomic_load(&d->epoch));
 }
 
+/* For who keeps a list of what was replaced: after the exchange, the mark of what must wait. It may
+ * be freed once snap_seen is at least that. Any thread. */
+static inline uint64_t snap_mark(struct snap_domain *d)
+{
+    return atomic_fetch_add(&d->epoch, 1) + 1;
+}
+/* The mark that every online reader was quiet after; UINT64_MAX: none is online. */
+uint64_t snap_seen(struct snap_domain *d);
+
 /* Writer: drop the writer's reference to `old` once no reader can see it. The caller has already
  * replaced the root pointer (atomic_exchange). ERR_NOMEM: nothing is retired, the caller tries
  * again. */

@@ -57,6 +57,8 @@ struct config_node; /* a place in the file; NULL stands for "not written" */
 int config_load(struct config **c, const char *path, struct diag_list *diags);
 int config_load_mem(struct config **c, const char *name, const char *text, size_t len,
                     struct diag_list *diags);
+/* One more holder, who frees it too: the last one does. Any thread. */
+struct config *config_share(struct config *c);
 void config_free(struct config *c);
 /* The folder that relative paths start from ("." for memory). */
 const char *config_folder(const struct config *c);

@@ -40,11 +40,12 @@ struct snapshot {
     uint64_t generation; /* 1, 2, ... */
 };
 
-/* Takes the configuration. place: for what is steered; NULL when nobody will serve it. before: the
- * snapshot in force, whose zones are kept where a file cannot be loaded; NULL at start, where such
- * a zone is answered SERVFAIL. 0 with *s (also when single zones or databases failed: see
- * zone_errors); ERR_INVALID when the configuration as a whole cannot serve, everything said in
- * diags; the configuration is freed then. */
+/* Takes the configuration (one holder's share of it). place: for what is steered; NULL when nobody
+ * will serve it. before: the snapshot in force, whose zones are kept where a file cannot be loaded;
+ * NULL at start, where such a zone is answered SERVFAIL. With the very configuration of `before` no
+ * zone is read: only what `gslb` is read from, where it changed. 0 with *s (also when single zones
+ * or databases failed: see zone_errors); ERR_INVALID when the configuration as a whole cannot
+ * serve, everything said in diags; the configuration is freed then. */
 int snapshot_build(struct snapshot **s, struct config *config, const struct snapshot *before,
                    const struct steering_place *place, struct diag_list *diags,
                    unsigned *zone_errors);

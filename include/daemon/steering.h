@@ -20,5 +20,19 @@ struct steering_place {
  * the databases whose old tables stay. ERR_INVALID, said in d; ERR_NOMEM, ERR_LIMIT. */
 int steering_build(struct gslb_plan **plan, const struct config *c, const struct gslb_plan *before,
                    const struct steering_place *place, struct diag_list *d, unsigned *kept);
+/* Another database for a map than its configuration names. */
+struct steering_database {
+    const char *map, *file;
+};
+/* As steering_build, for what is only supposed. ERR_NOT_FOUND: there is no such map. */
+int steering_build_with(struct gslb_plan **plan, const struct config *c,
+                        const struct steering_place *place,
+                        const struct steering_database *databases, unsigned database_count,
+                        struct diag_list *d);
+
+/* What a change of tables does to clients: a note in d for each map of both plans (either may be
+ * NULL) whose clients' first site is not what it was, with how many networks and addresses. */
+void steering_compare(const struct gslb_plan *before, const struct gslb_plan *after,
+                      struct diag_list *d);
 
 #endif

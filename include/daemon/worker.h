@@ -39,7 +39,7 @@ void worker_free(struct worker *w);
 const struct stat_block *worker_stats(const struct worker *w, enum worker_stats which);
 struct recorder *worker_recorder(struct worker *w);
 /* What it gave of steered names. */
-const struct gslb_tally *worker_tally(const struct worker *w);
+struct gslb_tally *worker_tally(struct worker *w);
 
 /* A question from the control loop, answered by a worker's own engine with its caches and server
  * state. Owner: the asker, until done. */
@@ -52,6 +52,8 @@ struct worker_question {
     /* Called once, on the worker's thread. json: the walk (resolver/trace.h), malloc'ed, the
      * callee's; NULL: it could not be asked. */
     void (*done)(struct worker_question *q, char *json);
+    /* Instead of done, when it is set: the result itself, borrowed for the call; NULL as above. */
+    void (*result)(struct worker_question *q, const struct resolver_result *res);
 };
 /* Any thread. ERR_UNSUPPORTED: no listener resolves; ERR_CLOSED: the worker is ending. */
 int worker_ask(struct worker *w, struct worker_question *q);

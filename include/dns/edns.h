@@ -18,6 +18,7 @@ enum edns_option {
     EDNS_KEEPALIVE = 11,
     EDNS_PADDING = 12,
     EDNS_EDE = 15,
+    EDNS_EXPLAIN = 65100, /* ours, from the range for local use (RFC 6891 9): "why this answer?" */
 };
 #define EDNS_OPTIONS_MAX 32
 #define EDNS_SIZE_MIN    512
@@ -46,6 +47,7 @@ struct edns {
     bool nsid;      /* asked (empty), or answered (nsid_data) */
     bool keepalive; /* present */
     bool padding;   /* present */
+    bool explain;   /* asked; what is in it is not looked at */
     uint8_t version;
     uint8_t rcode_high; /* upper 8 bits of the extended rcode */
     uint16_t size;      /* payload size, at least 512 */

@@ -58,6 +58,7 @@ const struct geo_place *geo_db_find(const struct geo_db *db, const struct addr *
 const struct prefixes *geo_db_prefixes(const struct geo_db *db);
 unsigned geo_db_places(const struct geo_db *db);
 const struct geo_place *geo_db_place(const struct geo_db *db, unsigned index);
+#define GEO_DB_OLD_S (60 * 86400) /* publishers make a new one every few days: look why */
 struct geo_db_info {
     const char *type, *description; /* "GeoLite2-City" */
     uint64_t built_s;               /* seconds since 1970 */

@@ -110,6 +110,10 @@ const struct geo_place *geo_map_place(const struct geo_map *m, const struct addr
 const char *geo_map_network(const struct geo_map *m, const struct addr *a);
 /* The index of the rule that decides for this address, or -1. (Rules may give equal lists.) */
 int geo_map_rule(const struct geo_map *m, const struct addr *a);
+/* A rule as people say it ("country DE", "network offices", "any"); "" for -1. The map's. */
+const char *geo_map_rule_text(const struct geo_map *m, int rule);
+/* The database of places it was compiled with, or NULL. */
+const struct geo_db *geo_map_db(const struct geo_map *m);
 
 /* The list as the rules say it, evaluated for this one address without the table: what the table
  * is checked against (tests; geo_map_prove at load). */
@@ -121,6 +125,15 @@ void geo_map_evaluate(const struct geo_map_config *c, const struct addr *a, stru
  * as long as compiling. ERR_MISMATCH, with an address that is wrong.
  */
 int geo_map_prove(const struct geo_map *m, const struct geo_map_config *c, struct addr *wrong);
+
+struct geo_map_change {
+    size_t networks4, networks6; /* maximal ones */
+    uint64_t addresses4;         /* of 2^32 */
+};
+/* Whose first site is not what it was, where it is a matter of weights those too. site_now: for
+ * each site of `before` its index in `now`, or UINT16_MAX. ERR_NOMEM, ERR_LIMIT. */
+int geo_map_compare(const struct geo_map *before, const struct geo_map *now,
+                    const uint16_t *site_now, struct geo_map_change *out);
 
 struct geo_map_info {
     unsigned lists, leaves4, leaves6, merged; /* lists: not empty ones; merged: by narrowest */

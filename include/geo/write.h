@@ -19,5 +19,9 @@
  * file system says; all said in d. */
 int geo_write_csv(const char *csv_path, const char *path, const char *description,
                   struct diag_list *d);
+/* Tables from a file: a database, or rows (a name that ends in .csv) that become one in memory
+ * only. Errors as geo_db_load, and for rows as geo_write_csv. */
+int geo_file_load(struct geo_db **db, const char *path, const struct geo_db_limits *limits,
+                  struct diag_list *d);
 
 #endif

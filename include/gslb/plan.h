@@ -11,10 +11,12 @@
 #include "authority/dynamic.h"
 #include "base/arena.h"
 #include "base/diag.h"
+#include "base/fileid.h"
 #include "base/snap.h"
 #include "geo/map.h"
 #include "gslb/check.h"
 #include "gslb/table.h"
+#include "net/acl.h"
 
 #define GSLB_NONE (-1)
 
@@ -56,7 +58,7 @@ struct gslb_endpoint { /* a member of a pool */
     unsigned tag_count;
     /* gslb_plan_finish: */
     uint32_t slot;
-    uint32_t target; /* HOST: see gslb/target.h */
+    uint32_t target; /* HOST: see gslb/target.h; else, and without targets, GSLB_NO_TARGET */
 };
 
 struct gslb_pool {
@@ -91,7 +93,8 @@ enum gslb_all_down {
     /* The pool that was last usable for the name, for an hour and where this client may get it: all
      * its members that were up then, at most `answers`; else as ALL. */
     GSLB_DOWN_LAST_HEALTHY,
-    GSLB_DOWN_ALL,      /* all members of the first pool that was tried, at most `answers` */
+    GSLB_DOWN_ALL,      /* all members of the first pool that was tried and has any enabled, at most
+                           `answers` */
     GSLB_DOWN_FALLBACK, /* the zone's own records */
     GSLB_DOWN_NODATA,
     GSLB_DOWN_REFUSE
@@ -130,6 +133,18 @@ struct gslb_name {
     unsigned type_count;
 };
 
+struct gslb_targets;
+/* A file, beside the configuration, that the plan was read from. */
+struct gslb_file {
+    struct gslb_file *next;
+    const char *path;
+    struct fileid id;    /* of what was tried */
+    bool database;       /* else a list of networks */
+    const char *problem; /* why it could not be read; NULL: it was */
+    int64_t read_s;      /* wall clock, when the tables that serve were read; 0: there are none */
+    uint64_t built_s;    /* wall clock, when they were made; 0: not known */
+};
+
 struct gslb_plan {
     struct part part;
     struct arena arena;
@@ -144,8 +159,10 @@ struct gslb_plan {
     struct gslb_name *names; /* index: the id of authority/dynamic.h. owner NULL: free */
     unsigned name_count;
     uint32_t warm_up_ms;
-    bool explain_in_band; /* gslb.explain: see steer.h */
+    struct net_acl explain; /* who is told why when asked in band; its rules are the arena's */
     struct gslb_doubt doubt;
+    struct gslb_targets *targets; /* takes the names that are not ours; NULL: nobody follows them */
+    struct gslb_file *files;
     /* gslb_plan_finish: */
     size_t state_bytes; /* of one worker's policy states */
     uint8_t *states;    /* [workers], each on lines of its own: the one mutable thing, each worker's
@@ -154,6 +171,8 @@ struct gslb_plan {
     struct gslb_named_id *by_owner; /* names in canonical order (RFC 4034 6.1) */
     unsigned by_owner_count;
     struct gslb_named_id *by_pool; /* pools in order of their names */
+    uint32_t *target_used;         /* for gslb_targets_keep; a target may be there twice */
+    unsigned target_count;
 };
 struct gslb_named_id {
     const void *name;

@@ -9,7 +9,9 @@
  * policy or weighted sites hash it. A shortest map depth of 0 and no such policy: 0. A client
  * subnet of length 0, or a map that ignores it: the packet's source steers and the scope is 0.
  * TTL: the name's, or its shorter one while a member of a pool that was tried is unsettled or all
- * are down; never beyond the end of an operator's word on one of them.
+ * are down; never beyond the end of an operator's word on one of them, nor what is left of an
+ * address that was fetched for a host name or an alias. An alias has the scope of what was fetched
+ * for the client; host names add none.
  * A fence holds for a pool's fallbacks too: only those at a site of the client's list are tried.
  * Threads: any number; a gslb_worker is one thread's. No heap, no lock. */
 #ifndef WAYPOST_GSLB_STEER_H
@@ -17,18 +19,24 @@
 
 #include "base/rng.h"
 #include "gslb/plan.h"
+#include "gslb/target.h"
 
 struct gslb_client {
     struct addr source;        /* of the packet */
     struct edns_subnet subnet; /* family 0: none */
 };
 
+/* "192.0.2.7": a packet from there; with `subnet`, or written as a network, a client subnet of that
+ * network (without a length IPv4 /24, IPv6 /56). ERR_SYNTAX, ERR_RANGE as prefix_parse. */
+int gslb_client_parse(struct gslb_client *c, const char *text, bool subnet);
+
 struct gslb_worker {
     /* fixed at start */
     unsigned index;
     const struct gslb_table *table;
-    struct gslb_tally *tally; /* NULL: not counted */
-    struct rng *rng;          /* NULL: `random` below */
+    struct gslb_tally *tally;     /* NULL: not counted */
+    struct gslb_targets *targets; /* of the plan; NULL: no name that is not ours is known */
+    struct rng *rng;              /* NULL: `random` below */
     /* changed per query */
     uint64_t random;
     uint16_t picks[GSLB_MEMBERS_MAX];
@@ -41,7 +49,8 @@ enum gslb_outcome { /* as authority/dynamic.h */
                     GSLB_SET = DYNAMIC_SET,
                     GSLB_NODATA = DYNAMIC_NODATA,
                     GSLB_REFUSED = DYNAMIC_REFUSED,
-                    GSLB_FAILED = DYNAMIC_FAILED
+                    GSLB_FAILED = DYNAMIC_FAILED /* nothing is known yet of a name that is not ours:
+                                                    the zone's own records, else SERVFAIL */
 };
 
 struct gslb_log;
@@ -76,7 +85,8 @@ enum gslb_step {
     GSLB_STEP_DRAWN,   /* index: site drawn by weight; depth: the network's length */
     GSLB_STEP_SKIPPED, /* index: site; why */
     GSLB_STEP_POOL,    /* index: pool; why: GSLB_WHY_OK or why not; number, other: 1000 x the weight
-                          available (slow start in full) and 1000 x that of all */
+                          available (slow start in full) and 1000 x that of all; depth: members
+                          available */
     GSLB_STEP_PICK,    /* index: pool; number: members given; depth: what its policy adds */
     GSLB_STEP_FALLBACK, /* index: pool or name; number: 1 a name */
     GSLB_STEP_ALL_DOWN, /* number: enum gslb_all_down that was done */
@@ -94,7 +104,8 @@ enum gslb_why {
     GSLB_WHY_NORMAL, /* TTL */
     GSLB_WHY_UNSETTLED,
     GSLB_WHY_FORCED, /* an operator's word ends */
-    GSLB_WHY_CLAMPED
+    GSLB_WHY_CLAMPED,
+    GSLB_WHY_TARGET /* what is left of an address that was fetched */
 };
 struct gslb_event {
     enum gslb_step step;
@@ -112,8 +123,11 @@ struct gslb_log {
     /* Of the pool that answered: odds of each member, as gslb_odds. */
     uint64_t odds[GSLB_MEMBERS_MAX];
     bool has_odds;
+    bool everybody; /* set by the caller: where a policy hashes the client, odds are those over all
+                       clients, by weight, not this client's 0 or 1 */
 };
 
+#define GSLB_WHY_MAX 512 /* with its NUL: what an EDE text may be */
 /* The seam's other half: a struct dynamic whose decide steers with one worker. A query that is
  * decided again gets what it was given: who takes turns gives no turn away. */
 struct gslb_decider {
@@ -125,6 +139,9 @@ struct gslb_decider {
     uint32_t id;
     uint16_t qtype;
     struct dynamic_answer last;
+    /* For a client that may know and asks (EDNS_EXPLAIN). */
+    struct gslb_log log;
+    char why[GSLB_WHY_MAX];
 };
 void gslb_decider_init(struct gslb_decider *d, struct gslb_worker *w);
 

@@ -21,6 +21,8 @@ struct gslb_table;
 /* Memory is reserved, and taken as slots are used. ERR_NOMEM. */
 int gslb_table_new(struct gslb_table **t);
 void gslb_table_free(struct gslb_table *t);
+/* A copy of its own with the same slots, as they are now: for what is only supposed. ERR_NOMEM. */
+int gslb_table_dup(const struct gslb_table *t, struct gslb_table **copy);
 /* The slot of this identity ("pool/www-fra", "member/www-fra/a", "name/www.example.com."), new ones
  * as unknown: up, all of its weight, unsettled. ERR_LIMIT, ERR_NOMEM. */
 int gslb_table_slot(struct gslb_table *t, const char *identity, uint32_t *slot);

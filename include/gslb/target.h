@@ -4,8 +4,10 @@
  * other side's answers had a scope, RFC 7871), replaced as a whole when a fetch ends. A client that
  * no set of its own covers gets the set for everybody with a short TTL and starts a fetch for its
  * network. Sets are fetched again before they expire, and stay in use while fetching fails.
+ * "Does not exist" is believed when the other side says it twice in a row; until then, and while
+ * nothing is learnt, the last set stays. Networks are told by their first 24 (IPv4) or 56 bits.
  * Threads: find by workers, without lock or heap; all else by the control loop. A book that was
- * replaced is retired to the workers' snap_domain. */
+ * replaced is freed when every reader of the workers' snap_domain was quiet after that. */
 #ifndef WAYPOST_GSLB_TARGET_H
 #define WAYPOST_GSLB_TARGET_H
 
@@ -27,7 +29,8 @@
 
 struct gslb_fetched {
     int err; /* 0; ERR_NOT_FOUND: the name or its addresses do not exist (authoritative);
-                ERR_TIMEOUT, ERR_SYSTEM ...: nothing was learnt */
+                ERR_TIMEOUT, ERR_SYSTEM ...: nothing was learnt, or, when there is a set, of the
+                other family; its last addresses stay */
     const struct dns_rrset *a, *aaaa; /* borrowed for the call; NULL: none */
     uint32_t ttl;
     uint8_t scope; /* of the answer, in the subnet's family; 0: for everybody */
@@ -35,7 +38,8 @@ struct gslb_fetched {
 typedef void gslb_fetch_done(void *arg, const struct gslb_fetched *f);
 struct gslb_fetcher {
     /* Both families of one name, aliases followed. subnet may be NULL: nothing of any client is
-     * told. done is called once on the control loop, never from inside. */
+     * told. done is called once on the control loop, never from inside; also after the targets are
+     * gone, which then take no notice. An error: done is not called. */
     int (*fetch)(struct gslb_fetcher *f, const uint8_t *name, const struct edns_subnet *subnet,
                  gslb_fetch_done *done, void *arg);
     bool subnets; /* knows how to send one; else only the set for everybody is kept */
@@ -67,10 +71,13 @@ struct gslb_target_found {
     bool stale;
 };
 /* False: nothing was ever fetched, or it does not exist. subnet NULL or of length 0: the set for
- * everybody, scope 0. */
+ * everybody, scope 0. now_s: of the monotonic clock. The control loop may ask too: what it is given
+ * lives until its next turn. */
 bool gslb_target_find(struct gslb_targets *t, uint32_t index, const struct edns_subnet *subnet,
                       uint32_t now_s, struct gslb_target_found *out);
-/* [{name, fetched, expires, sets, addresses, failures, last}] */
+/* [{name, fetched, expires, sets, addresses, failures, last}]: of the set for everybody, seconds
+ * since it was fetched and until it expires (null: there is none), and failures in a row; sets and
+ * addresses of all networks. NULL: out of memory. The control loop's. */
 json_t *gslb_targets_status(const struct gslb_targets *t);
 
 #endif

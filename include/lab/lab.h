@@ -19,5 +19,9 @@ struct lab_descriptor {
 };
 /* False when none runs. */
 bool lab_running(struct lab_descriptor *d);
+/* Tells the running lab something: "break fra-1 hang", "heal all" (lab/origins.h). What it answers
+ * is in said. ERR_NOT_FOUND: none runs; ERR_INVALID: it does not understand; ERR_TIMEOUT and what
+ * sockets say. */
+int lab_tell(const char *text, char *said, size_t cap);
 
 #endif

@@ -41,6 +41,8 @@ expect 1 lookup -d "$dir/own.mmdb" 10.0.0.1 192.0.2.1
 grep -q '^192\.0\.2\.1 .* unknown$' "$dir/out" || fail "an unknown address"
 expect 0 lookup -d "$dir/own.mmdb" -d $data/GeoLite2-ASN-Test.mmdb 1.128.0.1
 [ "$(wc -l <"$dir/out")" = 2 ] || fail "two databases are two lines"
+expect 0 lookup -d zones/lab/places.csv 127.20.0.1 2001:db8:24::1
+[ "$(grep -c 'Ashburn\|Tokyo' "$dir/out")" = 2 ] || fail "rows are not looked up as they are"
 expect 2 lookup -d "$dir/own.mmdb" not-an-address
 expect 2 lookup 10.0.0.1
 expect 2 lookup -d "$dir/own.mmdb"
@@ -56,7 +58,7 @@ grep -q 'bad.csv:2:12: error: ' "$dir/err" || fail "a bad row has no place"
 expect 0 info "$dir/own.mmdb"
 expect 4 build "$dir/rows.csv" -o "$dir/absent/own.mmdb"
 (cd "$dir" && [ "$(echo *)" = 'bad.csv err out own.mmdb rows.csv' ]) || fail "something was left behind"
-[ "$("$WAYPOST" completion bash | grep -c 'build lookup info')" = 1 ] || fail "completion"
+[ "$("$WAYPOST" completion bash | grep -c 'build lookup info test')" = 1 ] || fail "completion"
 
 command -v mmdblookup >/dev/null || { echo "mmdblookup is not installed: compared with nobody"; exit 0; }
 python3 - "$dir" "$data" <<'P' || fail "mmdblookup says something else"

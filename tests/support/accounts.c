@@ -66,6 +66,17 @@ static bool is_in(const struct geo_list *l, int site)
     return false;
 }
 
+/* Somebody there is enabled, whatever the health. */
+static bool may_give(const struct account *a, const struct gslb_name *n, int pool)
+{
+    const struct gslb_pool *p = &a->w->made.plan->pools[pool];
+    for (unsigned i = 0; i < p->endpoint_count; i++)
+        if (p->endpoints[i].enabled && p->endpoints[i].weight &&
+            (!n->family_fail_over || account_is_of_family(&p->endpoints[i], a->qtype)))
+            return true;
+    return false;
+}
+
 static bool chain(struct account *a, const struct gslb_name *n, int pool, const struct geo_list *in)
 {
     while (pool != GSLB_NONE && (!in || is_in(in, a->w->made.plan->pools[pool].site))) {
@@ -76,7 +87,7 @@ static bool chain(struct account *a, const struct gslb_name *n, int pool, const 
             option_add(a, pool, unsettled, until);
             return true;
         }
-        a->first = a->first == GSLB_NONE ? pool : a->first;
+        a->first = a->first == GSLB_NONE && may_give(a, n, pool) ? pool : a->first;
         a->tried[pool] = true;
         a->lacked_family = a->lacked_family || why == GSLB_WHY_FAMILY;
         a->unsettled = a->unsettled || unsettled;

@@ -40,8 +40,12 @@ void live_file(struct live *l, const char *name, const char *fmt, ...)
 {
     char path[160];
     va_list ap;
-    assert_true(l->file_count < LIVE_FILES_MAX);
-    snprintf(l->files[l->file_count++], sizeof l->files[0], "%s", name);
+    unsigned at = 0;
+    while (at < l->file_count && strcmp(l->files[at], name) != 0)
+        at++;
+    assert_true(at < LIVE_FILES_MAX);
+    snprintf(l->files[at], sizeof l->files[0], "%s", name);
+    l->file_count = at < l->file_count ? l->file_count : at + 1;
     snprintf(path, sizeof path, "%s/%s", l->dir, name);
     FILE *out = fopen(path, "w");
     assert_non_null(out);

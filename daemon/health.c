@@ -1,0 +1,157 @@
+/* daemon/health.c: a timer that turns the monitor, and the prober that asks for it. */
+#include "daemon/health.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/rng.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PATH_CAP 4096
+
+struct health {
+    struct gslb_asker asker; /* first */
+    uv_loop_t *loop;
+    const struct clock *clock;
+    struct gslb_prober *prober;
+    struct gslb_monitor *monitor;
+    uv_timer_t timer;
+    uint32_t warm_up_ms;
+    unsigned open; /* handles, and the prober */
+    char state[PATH_CAP], events[PATH_CAP];
+};
+
+static int ask(struct gslb_asker *a, const struct gslb_check *check, const struct addr *target,
+               gslb_probed *done, void *arg, void **handle)
+{
+    struct health *h = (struct health *)(void *)a;
+    struct gslb_probe *probe;
+    int err = gslb_probe_start(h->prober, check, target, done, arg, &probe);
+    if (!err)
+        *handle = probe;
+    return err;
+}
+
+static void cancel(struct gslb_asker *a, void *handle)
+{
+    (void)a;
+    gslb_probe_cancel(handle);
+}
+
+static void on_timer(uv_timer_t *t)
+{
+    struct health *h = t->data;
+    uv_timer_start(t, on_timer, gslb_monitor_turn(h->monitor), 0);
+}
+
+/* A path of the configuration, from its folder; NULL: none. */
+static const char *take_path(const struct config *c, const char *option, char *out)
+{
+    const char *path = config_text(c, NULL, option);
+    if (!path)
+        return NULL;
+    snprintf(out, PATH_CAP, "%s%s%s", *path == '/' ? "" : config_folder(c), *path == '/' ? "" : "/",
+             path);
+    return out;
+}
+
+int health_open(struct health **out, const struct health_place *place, struct diag_list *d)
+{
+    struct rng rng;
+    struct health *h = calloc(1, sizeof *h);
+    int err = h ? rng_init(&rng) : ERR_NOMEM;
+    if (err) {
+        free(h);
+        return err;
+    }
+    h->asker = (struct gslb_asker){ask, cancel};
+    h->loop = place->loop;
+    h->clock = place->clock;
+    struct gslb_monitor_place at = {.clock = place->clock,
+                                    .asker = &h->asker,
+                                    .table = place->table,
+                                    .state = take_path(place->config, "gslb.state", h->state),
+                                    .events = take_path(place->config, "gslb.events", h->events),
+                                    .seed = rng_u64(&rng),
+                                    .tallies = place->tallies,
+                                    .tally_count = place->tally_count};
+    rng_fini(&rng);
+    err = gslb_prober_new(&h->prober, h->loop, h->clock, NULL);
+    if (!err)
+        h->open = 1;
+    err = err ? err : gslb_monitor_new(&h->monitor, &at, d);
+    if (!err) {
+        uv_timer_init(h->loop, &h->timer);
+        h->timer.data = h;
+        h->open++;
+        *out = h;
+        return 0;
+    }
+    health_close(h);
+    return err;
+}
+
+int health_plan(struct health *h, struct gslb_plan *plan)
+{
+    if (plan)
+        part_ref(gslb_plan_part(plan));
+    int err = gslb_monitor_plan(h->monitor, plan);
+    if (err && plan)
+        part_unref(gslb_plan_part(plan));
+    if (err)
+        return err;
+    h->warm_up_ms = plan ? plan->warm_up_ms : 0;
+    on_timer(&h->timer);
+    return 0;
+}
+
+bool health_ready(const struct health *h)
+{
+    return gslb_monitor_ready(h->monitor);
+}
+
+void health_warm_up(struct health *h)
+{
+    int64_t until = clock_mono_ms(h->clock) + h->warm_up_ms;
+    while (!gslb_monitor_ready(h->monitor) && clock_mono_ms(h->clock) < until) {
+        uv_update_time(h->loop);
+        if (uv_timer_get_due_in(&h->timer) > 10) /* never sleep far beyond the warm-up */
+            uv_timer_start(&h->timer, on_timer, 10, 0);
+        uv_run(h->loop, UV_RUN_ONCE);
+    }
+    if (!gslb_monitor_ready(h->monitor))
+        log_notice("gslb", "some checks have no result yet; until then they count as up");
+}
+
+struct gslb_monitor *health_monitor(struct health *h)
+{
+    return h->monitor;
+}
+
+static void on_prober_closed(void *arg)
+{
+    struct health *h = arg;
+    h->open--;
+}
+
+static void on_timer_closed(uv_handle_t *t)
+{
+    struct health *h = t->data;
+    h->open--;
+}
+
+void health_close(struct health *h)
+{
+    if (!h)
+        return;
+    if (h->monitor)
+        gslb_monitor_free(h->monitor); /* cancels its probes */
+    if (h->prober)
+        gslb_prober_close(h->prober, on_prober_closed, h);
+    if (h->timer.data)
+        uv_close((uv_handle_t *)&h->timer, on_timer_closed);
+    while (h->open)
+        uv_run(h->loop, UV_RUN_ONCE);
+    free(h);
+}
