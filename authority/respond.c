@@ -333,6 +333,7 @@ static enum outcome answer_steered(struct respond *r, const struct zone_node *n,
                               .qtype = q->qtype,
                               .client = r->ask->client,
                               .subnet = &q->edns.subnet,
+                              .again = r->ask->again,
                               .explain = q->edns.present && q->edns.explain};
     struct dynamic_answer chosen = {.verdict = DYNAMIC_STATIC};
     r->ask->dynamic->decide(r->ask->dynamic, &ask, &chosen);

@@ -40,8 +40,9 @@ static void chacha_fill(struct rng *r, void *out, size_t len)
     uint8_t block[RNG_KEY + sizeof r->buf];
     int n = 0;
     memset(block, 0, sizeof block);
-    /* No randomness is no security: nothing sensible can go on without it. */
-    if (!EVP_EncryptInit_ex2(s->ctx, s->cipher, s->key, iv, NULL) ||
+    /* No randomness is no security: nothing sensible can go on without it. Naming the cipher again
+     * would make the context anew, on the heap, and answers draw from here. */
+    if (!EVP_EncryptInit_ex2(s->ctx, NULL, s->key, iv, NULL) ||
         !EVP_EncryptUpdate(s->ctx, block, &n, block, (int)(RNG_KEY + len)))
         abort();
     memcpy(s->key, block, RNG_KEY);
@@ -57,7 +58,8 @@ int rng_init(struct rng *r)
         return ERR_NOMEM;
     s->cipher = EVP_CIPHER_fetch(NULL, "ChaCha20", NULL);
     s->ctx = EVP_CIPHER_CTX_new();
-    if (!s->cipher || !s->ctx || system_random(s->key, RNG_KEY)) {
+    if (!s->cipher || !s->ctx || !EVP_EncryptInit_ex2(s->ctx, s->cipher, NULL, NULL, NULL) ||
+        system_random(s->key, RNG_KEY)) {
         rng_fini(r);
         return ERR_SYSTEM;
     }

@@ -358,6 +358,7 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
         return HANDLER_DROP;
     if (out->len > limit || (out->tc && completes)) {
         ask.limit = limit;
+        ask.again = true;
         authority_respond(&ask, &r->writer, nq->out, out);
     }
     stat_inc(r->stats, ROUTE_AUTHORITY);

@@ -10,9 +10,14 @@ struct client client_of(const struct gslb_client *c, bool ignore_subnet)
     const struct edns_subnet *e = &c->subnet;
     if (!e->family || !e->source || ignore_subnet)
         return (struct client){.address = c->source};
-    struct client out = {.address = addr_of_bytes(e->ip, e->family == 1 ? 4 : 16, 0),
-                         .from_subnet = true};
-    out.mapped = e->family == 2 && out.address.family == 4 ? 96 : 0;
+    struct client out = {.from_subnet = true};
+    if (e->family == 1) {
+        out.address = addr_of_bytes(e->ip, 4, 0);
+        return out;
+    }
+    /* Not by addr_of_bytes: of ::ffff:0:0/96 too all 128 bits count. */
+    out.address.family = 6;
+    memcpy(out.address.ip, e->ip, sizeof out.address.ip);
     return out;
 }
 
@@ -60,7 +65,7 @@ uint64_t client_network(const struct client *c, unsigned bits4, unsigned bits6, 
     struct addr known = prefixes_canonical(&c->address, &shift);
     if (known.family == 4) {
         bits = bits4 < 32 ? bits4 : 32;
-        *depth = bits + shift + c->mapped;
+        *depth = bits + shift;
         bits += 96;
     } else {
         bits = bits6 < 128 ? bits6 : 128;

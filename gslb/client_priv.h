@@ -5,9 +5,8 @@
 #include "gslb/steer.h"
 
 struct client {
-    struct addr address;
-    bool from_subnet; /* scopes count only then */
-    unsigned mapped;  /* 96 where the subnet was written as ::ffff:0:0/96, which is IPv4 here */
+    struct addr address; /* IPv6, also in ::ffff:0:0/96, where the subnet is */
+    bool from_subnet;    /* scopes count only then */
 };
 
 /* The subnet of the query when it says something and may be used, else the packet's source. */

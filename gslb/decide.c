@@ -15,6 +15,10 @@ static void decide(struct dynamic *dynamic, const struct dynamic_ask *ask,
     if (!p || ask->id >= p->name_count || !p->names[ask->id].owner ||
         !dns_name_equal(p->names[ask->id].owner, ask->owner))
         return;
+    if (ask->again && ask->id == d->id && ask->qtype == d->qtype) {
+        *out = d->last;
+        return;
+    }
     struct gslb_client client = {.source = *ask->client};
     if (ask->subnet)
         client.subnet = *ask->subnet;
@@ -23,7 +27,8 @@ static void decide(struct dynamic *dynamic, const struct dynamic_ask *ask,
                              .qtype = ask->qtype,
                              .client = &client,
                              .mono_s = d->mono_s,
-                             .wall_s = d->wall_s};
+                             .wall_s = d->wall_s,
+                             .dry = ask->again};
     struct gslb_answer answer;
     bool explain = ask->explain && net_acl_allows(&p->explain, ask->client);
     if (explain)
@@ -37,6 +42,9 @@ static void decide(struct dynamic *dynamic, const struct dynamic_ask *ask,
     out->set = answer.set;
     out->ttl = answer.ttl;
     out->scope = answer.scope;
+    d->id = ask->id;
+    d->qtype = ask->qtype;
+    d->last = *out;
 }
 
 /* Whose map is not known before the name is: a few are asked all. */

@@ -12,7 +12,8 @@
 
 #include <string.h>
 
-enum { LAST_HEALTHY_S = 3600, DRY_STATE = 1024 };
+/* DRY_STATE: room for a policy's state of the largest pool. */
+enum { LAST_HEALTHY_S = 3600, DRY_STATE = 8 * (GSLB_MEMBERS_MAX + 1) };
 
 /* One decision under way. */
 struct steering {
@@ -92,8 +93,8 @@ static bool member_known(const struct steering *s, const struct gslb_endpoint *e
 
 /* What the health table says of a pool's members, into w->views. */
 struct weighing {
-    uint64_t healthy, all; /* configured weight */
-    unsigned available, candidates;
+    uint64_t healthy, all;                   /* configured weight */
+    unsigned available, candidates, enabled; /* candidates: enabled, of the family asked */
     bool unsettled;
     uint32_t until_s;
 };
@@ -104,6 +105,7 @@ static void weigh(struct steering *s, const struct gslb_pool *p, enum family f, 
     for (unsigned i = 0; i < p->endpoint_count; i++) {
         const struct gslb_endpoint *e = &p->endpoints[i];
         struct gslb_member_state *state = &s->w->views[i];
+        g->enabled += e->enabled;
         if (!e->enabled || !member_has(s, e, f)) {
             *state = (struct gslb_member_state){0};
             continue;
@@ -138,16 +140,17 @@ static void weigh(struct steering *s, const struct gslb_pool *p, enum family f, 
 /* The policy's own arithmetic: a share of exactly the threshold is enough. */
 static enum gslb_why verdict(const struct gslb_pool *p, const struct weighing *g)
 {
-    if (!g->candidates)
+    if (!g->candidates && g->enabled)
         return GSLB_WHY_FAMILY;
     if (!g->available)
         return GSLB_WHY_DOWN;
     return g->healthy * 1000 >= g->all * p->healthy_permille ? GSLB_WHY_OK : GSLB_WHY_ENOUGH;
 }
 
-static void try_remember(struct steering *s, int pool)
+/* some: it has members that may be given at all. */
+static void try_remember(struct steering *s, int pool, bool some)
 {
-    if (s->first == GSLB_NONE)
+    if (s->first == GSLB_NONE && some)
         s->first = pool;
     if (!s->last_read) {
         s->last_read = true;
@@ -172,7 +175,7 @@ static bool try_pool(struct steering *s, const struct gslb_name *n, int pool)
     if (why == GSLB_WHY_OK)
         return true;
     s->family_only |= why == GSLB_WHY_FAMILY;
-    try_remember(s, pool);
+    try_remember(s, pool, g.all > 0);
     return false;
 }
 
@@ -219,16 +222,33 @@ static uint64_t key_of(uint64_t network, uint64_t name)
     return hash_mix(hash_mix(network) + name);
 }
 
+/* The place in the list of the first site with a pool, when a second one has one: who leaves out
+ * the first starts there; else none. */
+static int skipped_site(const struct steering *s, const struct gslb_name *n,
+                        const struct geo_list *l)
+{
+    int first = GSLB_NONE;
+    for (unsigned k = 0; n->skip_first && k < l->count; k++) {
+        if (pool_at(s, n, l->sites[k]) == GSLB_NONE)
+            continue;
+        if (first != GSLB_NONE)
+            return first;
+        first = (int)k;
+    }
+    return GSLB_NONE;
+}
+
 /* The place in the list of the site drawn among the weighted ones that are usable, or none: then
  * they are tried as they stand. What is not usable would change the draw when it comes back. */
-static int draw_site(struct steering *s, const struct gslb_name *n, const struct geo_list *l)
+static int draw_site(struct steering *s, const struct gslb_name *n, const struct geo_list *l,
+                     int skipped)
 {
     uint64_t ids[GEO_SITES_MAX];
     bool usable[GEO_SITES_MAX];
     unsigned with_pool = 0, count = l->weighted < GEO_SITES_MAX ? l->weighted : GEO_SITES_MAX;
     enum family f = n->family_fail_over ? family_of(s->ask->qtype) : ANY_FAMILY;
     for (unsigned k = 0; k < count; k++)
-        with_pool += pool_at(s, n, l->sites[k]) != GSLB_NONE;
+        with_pool += (int)k != skipped && pool_at(s, n, l->sites[k]) != GSLB_NONE;
     if (with_pool < 2)
         return GSLB_NONE;
     for (unsigned k = 0; k < count; k++) {
@@ -236,7 +256,7 @@ static int draw_site(struct steering *s, const struct gslb_name *n, const struct
         struct weighing g;
         usable[k] = false;
         ids[k] = l->sites[k] < s->plan->site_count ? s->plan->sites[l->sites[k]].id : 0;
-        if (pool == GSLB_NONE)
+        if (pool == GSLB_NONE || (int)k == skipped)
             continue;
         weigh(s, &s->plan->pools[pool], f, &g);
         enum gslb_why why = verdict(&s->plan->pools[pool], &g);
@@ -259,30 +279,18 @@ static int draw_site(struct steering *s, const struct gslb_name *n, const struct
     return (int)drawn;
 }
 
-/* Of two or more sites with a pool the first is left out. */
-static bool skips_first(const struct steering *s, const struct gslb_name *n,
-                        const struct geo_list *l)
-{
-    unsigned with_pool = 0;
-    for (unsigned k = 0; n->skip_first && k < l->count && with_pool < 2; k++)
-        with_pool += pool_at(s, n, l->sites[k]) != GSLB_NONE;
-    return with_pool == 2;
-}
-
 static int try_sites(struct steering *s, const struct gslb_name *n, const struct geo_list *l)
 {
-    int drawn = l->weighted ? draw_site(s, n, l) : GSLB_NONE;
-    bool skip = skips_first(s, n, l);
+    int skipped = skipped_site(s, n, l);
+    int drawn = l->weighted ? draw_site(s, n, l, skipped) : GSLB_NONE;
     /* The drawn one first, then all in order without it. */
     for (unsigned k = drawn == GSLB_NONE; k <= l->count; k++) {
         if (k && (int)k - 1 == drawn)
             continue;
-        unsigned site = l->sites[k ? k - 1 : (unsigned)drawn];
-        int pool = pool_at(s, n, site);
-        if (pool == GSLB_NONE || skip) {
-            SAY(s, .step = GSLB_STEP_SKIPPED, .index = (int)site,
+        int at = k ? (int)k - 1 : drawn, pool = pool_at(s, n, l->sites[at]);
+        if (pool == GSLB_NONE || at == skipped) {
+            SAY(s, .step = GSLB_STEP_SKIPPED, .index = l->sites[at],
                 .why = pool == GSLB_NONE ? GSLB_WHY_NO_POOL : GSLB_WHY_SKIP_FIRST);
-            skip &= pool == GSLB_NONE;
             continue;
         }
         int found = try_chain(s, n, pool, l->fence ? l : NULL);
@@ -296,7 +304,7 @@ static void client_choose(struct steering *s, bool ignore_subnet)
 {
     s->client = client_of(s->ask->client, ignore_subnet);
     SAY(s, .step = GSLB_STEP_CLIENT, .index = GSLB_NONE, .number = s->client.from_subnet,
-        .a = s->client.address);
+        .a = addr_of_bytes(s->client.address.ip, 16, 0));
 }
 
 static const struct geo_list *map_list(struct steering *s, int map)
@@ -304,7 +312,6 @@ static const struct geo_list *map_list(struct steering *s, int map)
     const struct gslb_map *m = &s->plan->maps[map];
     unsigned depth;
     const struct geo_list *l = geo_map_find(m->geo, &s->client.address, &depth);
-    depth += s->client.mapped;
     looked(s, depth);
     if (s->client.from_subnet) {
         unsigned widest = s->ask->client->subnet.family == 1 ? m->widest4 : m->widest6;
@@ -568,19 +575,20 @@ static void put_members(struct steering *s, const struct gslb_pool *p, unsigned 
         put_set(s, f == IPV4 ? DNS_TYPE_A : DNS_TYPE_AAAA, r.count, (size_t)(r.at - r.start));
 }
 
-/* Leaves up only what can answer: the family (or CNAME). Returns how many enabled ones could. */
-static unsigned restrict_to(struct steering *s, const struct gslb_pool *p, enum family f)
+/* Leaves up only what can answer: the family (or CNAME). Whether anything is available then: if
+ * not, no client's network is looked at, as none would get anything. */
+static bool restrict_to(struct steering *s, const struct gslb_pool *p, enum family f)
 {
-    unsigned able = 0;
+    bool some = false;
     if (f != ANY_FAMILY && p->whole[f])
-        return p->endpoint_count;
+        return true; /* whoever is available can answer, and somebody is */
     for (unsigned i = 0; i < p->endpoint_count; i++) {
         const struct gslb_endpoint *e = &p->endpoints[i];
-        bool can = e->enabled && (f == ANY_FAMILY ? e->kind == GSLB_CNAME : member_has(s, e, f));
-        s->w->views[i].up &= can;
-        able += can;
+        struct gslb_member_state *state = &s->w->views[i];
+        state->up &= e->enabled && (f == ANY_FAMILY ? e->kind == GSLB_CNAME : member_has(s, e, f));
+        some |= state->up && state->permille && e->weight;
     }
-    return able;
+    return some;
 }
 
 static bool answer_members(struct steering *s, int pool, enum family f, bool all)
@@ -729,9 +737,10 @@ static void count(const struct steering *s)
     for (unsigned k = 0; k < s->out->count; k++)
         gslb_tally_note(y, p->endpoints[s->out->members[k]].slot, (uint32_t)s->ask->mono_s,
                         s->out->ttl);
-    const struct client *c = &s->client;
-    if (c->address.family)
-        gslb_tally_saw(y, c->address.ip, c->address.family, c->from_subnet);
+    if (!s->client.address.family)
+        return;
+    const struct addr a = addr_of_bytes(s->client.address.ip, 16, 0);
+    gslb_tally_saw(y, a.ip, a.family, s->client.from_subnet);
 }
 
 static bool yields(const struct gslb_name *n, uint16_t type)

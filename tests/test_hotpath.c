@@ -1,7 +1,8 @@
-/* Authority and cache hits through the real socket loop of a whole server: no heap allocation and
- * no lock per query. malloc's family and pthread's locks are wrapped at link time, which sees every
- * call from our own code; under ASan its hooks count allocations of the libraries too. */
-/* folders: base dns net authority resolver config daemon */
+/* Authority, steered names and cache hits through the real socket loop of a whole server: no heap
+ * allocation and no lock per query. malloc's family and pthread's locks are wrapped at link time,
+ * which sees every call from our own code; under ASan its hooks count allocations of the libraries
+ * too. */
+/* folders: base dns net geo authority gslb resolver config daemon lab */
 /* wrap: malloc calloc realloc free aligned_alloc posix_memalign */
 /* wrap: pthread_mutex_lock pthread_mutex_trylock pthread_rwlock_rdlock pthread_rwlock_wrlock */
 /* wrap: pthread_spin_lock pthread_cond_wait uv_mutex_lock uv_mutex_trylock uv_rwlock_rdlock */
@@ -82,6 +83,27 @@ struct fixture {
     uint16_t authority, resolver;
 };
 
+/* Every policy that draws, hashes or takes turns, by a map and without one. */
+#define MEMBERS \
+    "members: { x: { address: [192.0.2.1, \"2001:db8::1\"], weight: 3 }, y: 192.0.2.2 } }\n"
+#define STEERING                                                                          \
+    "gslb:\n"                                                                             \
+    "  sites: { a: { at: [50, 8] }, b: { at: [39, -77] } }\n"                             \
+    "  maps:\n"                                                                           \
+    "    m:\n"                                                                            \
+    "      overlay: [{ networks: [198.51.100.0/24], prefer: { a: 70, b: 30 } }]\n"        \
+    "      otherwise: [b]\n"                                                              \
+    "  pools:\n"                                                                          \
+    "    a: { site: a, choose: weighted, " MEMBERS                                        \
+    "    b: { site: b, choose: { by: all, order: shuffled }, " MEMBERS                    \
+    "    h: { choose: hash, " MEMBERS "    c: { choose: consistent, " MEMBERS             \
+    "    s: { choose: sticky, " MEMBERS "    r: { choose: weighted-round-robin, " MEMBERS \
+    "    l: { choose: least-load, " MEMBERS "  names:\n"                                  \
+    "    www.steer.test: { map: m, pools: [a, b] }\n"                                     \
+    "    \"*.h.steer.test\": { pools: [h] }\n    c.steer.test: { pools: [c] }\n"          \
+    "    s.steer.test: { pools: [s] }\n    r.steer.test: { pools: [r] }\n"                \
+    "    l.steer.test: { pools: [l] }\n"
+
 static int start(void **state)
 {
     static struct fixture f;
@@ -98,6 +120,9 @@ static int start(void **state)
               "$TTL 3600\n@ SOA ns h 1 3600 600 604800 3600\n@ NS ns\nns A 127.0.0.1\n"
               "$GENERATE 0-63 n$ A 192.0.2.$\n$GENERATE 0-63 n$ AAAA 2001:db8::$\n"
               "alias CNAME n1\n*.wild A 192.0.2.77\n");
+    live_file(l, "steer.zone",
+              "$TTL 3600\n@ SOA ns h 1 3600 600 604800 3600\n@ NS ns\n"
+              "ns A 127.0.0.1\nalias CNAME www\n");
     live_file(l, "hints", ". 3600 NS a.root.\na.root. 3600 A 127.0.0.1\n");
     live_file(l, "conf.yaml",
               "server: { workers: 1, control: none, log: error }\n"
@@ -105,9 +130,10 @@ static int start(void **state)
               "  - { address: 127.0.0.1, port: %u, role: authority }\n"
               "  - { address: 127.0.0.1, port: %u, role: resolver }\n"
               "zones:\n  - { name: ., file: root.zone }\n  - { name: test, file: test.zone }\n"
+              "  - { name: steer.test, file: steer.zone }\n"
               "  - { name: nsec3.test, file: " WAYPOST_SOURCE_DIR "/tests/data/nsec3.test.zone }\n"
               "resolver: { root-hints: hints, upstream-port: %u, ask-loopback: yes, "
-              "special-zones: no }\n",
+              "special-zones: no }\n" STEERING,
               f.authority, f.resolver, f.authority);
     live_start(l);
     if (__sanitizer_install_malloc_and_free_hooks)
@@ -129,30 +155,39 @@ struct shapes {
     size_t len[SHAPES];
 };
 
+enum kind { PLAIN, SIGNED, STEERED };
+
 /* Every kind of hit: sets, several types, aliases, wildcards, no data, no such name; with and
- * without EDNS, DO, a cookie. */
-static void make_shapes(struct shapes *s, bool is_signed)
+ * without EDNS, DO, a cookie, a client subnet. */
+static void make_shapes(struct shapes *s, enum kind kind)
 {
-    static const struct {
+    struct shape {
         const char *name;
         uint16_t type;
-    } plain[] = {{"n%u.test.", DNS_TYPE_A},      {"n%u.test.", DNS_TYPE_AAAA},
-                 {"N%u.TEST.", DNS_TYPE_A},      {"alias.test.", DNS_TYPE_A},
-                 {"x%u.wild.test.", DNS_TYPE_A}, {"n%u.test.", DNS_TYPE_MX},
-                 {"none%u.test.", DNS_TYPE_A},   {"test.", DNS_TYPE_NS}};
-    static const struct { /* proofs with NSEC3 */
-        const char *name;
-        uint16_t type;
-    } proven[] = {{"none%u.nsec3.test.", DNS_TYPE_A},    {"a.b.none%u.nsec3.test.", DNS_TYPE_A},
-                  {"www.nsec3.test.", DNS_TYPE_MX},      {"x%u.wild.nsec3.test.", DNS_TYPE_TXT},
-                  {"x%u.wild.nsec3.test.", DNS_TYPE_A},  {"x%u.walias.nsec3.test.", DNS_TYPE_A},
-                  {"x%u.child.nsec3.test.", DNS_TYPE_A}, {"www.nsec3.test.", DNS_TYPE_A}};
+    };
+    static const struct shape plain[] = {
+        {"n%u.test.", DNS_TYPE_A},    {"n%u.test.", DNS_TYPE_AAAA},   {"N%u.TEST.", DNS_TYPE_A},
+        {"alias.test.", DNS_TYPE_A},  {"x%u.wild.test.", DNS_TYPE_A}, {"n%u.test.", DNS_TYPE_MX},
+        {"none%u.test.", DNS_TYPE_A}, {"test.", DNS_TYPE_NS}};
+    static const struct shape proven[] = {
+        /* proofs with NSEC3 */
+        {"none%u.nsec3.test.", DNS_TYPE_A},    {"a.b.none%u.nsec3.test.", DNS_TYPE_A},
+        {"www.nsec3.test.", DNS_TYPE_MX},      {"x%u.wild.nsec3.test.", DNS_TYPE_TXT},
+        {"x%u.wild.nsec3.test.", DNS_TYPE_A},  {"x%u.walias.nsec3.test.", DNS_TYPE_A},
+        {"x%u.child.nsec3.test.", DNS_TYPE_A}, {"www.nsec3.test.", DNS_TYPE_A}};
+    static const struct shape steered[] = {
+        {"www.steer.test.", DNS_TYPE_A},   {"www.steer.test.", DNS_TYPE_AAAA},
+        {"alias.steer.test.", DNS_TYPE_A}, {"x%u.h.steer.test.", DNS_TYPE_A},
+        {"c.steer.test.", DNS_TYPE_AAAA},  {"s.steer.test.", DNS_TYPE_A},
+        {"r.steer.test.", DNS_TYPE_A},     {"l.steer.test.", DNS_TYPE_A}};
+    static const struct shape *const kinds[] = {plain, proven, steered};
+    bool is_signed = kind == SIGNED;
     for (unsigned i = 0; i < SHAPES; i++) {
         char text[64];
         uint8_t name[DNS_NAME_MAX];
         struct dns_writer w;
-        const char *name_of = is_signed ? proven[i % 8].name : plain[i % 8].name;
-        uint16_t type = is_signed ? proven[i % 8].type : plain[i % 8].type;
+        const char *name_of = kinds[kind][i % 8].name;
+        uint16_t type = kinds[kind][i % 8].type;
         snprintf(text, sizeof text, name_of, i);
         dns_name_parse(name, text, strlen(text), NULL);
         struct edns e = {
@@ -160,7 +195,7 @@ static void make_shapes(struct shapes *s, bool is_signed)
         if (i >= SHAPES / 2 && e.present) {
             e.cookie_len = 8;
             memset(e.cookie, (int)i, 8);
-            e.subnet = (struct edns_subnet){.family = 1, .source = 24, .ip = {192, 0, 2}};
+            e.subnet = (struct edns_subnet){.family = 1, .source = 24, .ip = {198, 51, 100}};
         }
         dns_writer_init(&w, s->bytes[i], sizeof s->bytes[i]);
         dns_writer_question(&w, name, type, DNS_CLASS_IN);
@@ -236,10 +271,10 @@ static void check_counts(const char *what, uint64_t heap, uint64_t locks)
     assert_int_equal(locks, 0);
 }
 
-static void count_over(uint16_t port, bool tcp, bool is_signed, const char *what)
+static void count_over(uint16_t port, bool tcp, enum kind kind, const char *what)
 {
     struct shapes s;
-    make_shapes(&s, is_signed);
+    make_shapes(&s, kind);
     int fd = live_connect(port, tcp ? SOCK_STREAM : SOCK_DGRAM);
     (tcp ? ask_tcp : ask_udp)(fd, &s, 4096); /* warm: caches, arenas, buffers */
     uint64_t heap = atomic_load(&heap_calls), locks = atomic_load(&lock_calls);
@@ -269,27 +304,37 @@ static void counters_count(void **state)
 
 static void authority_udp(void **state)
 {
-    count_over(((struct fixture *)*state)->authority, false, false, "authority, udp");
+    count_over(((struct fixture *)*state)->authority, false, PLAIN, "authority, udp");
 }
 
 static void proofs_udp(void **state)
 {
-    count_over(((struct fixture *)*state)->authority, false, true, "proofs, udp");
+    count_over(((struct fixture *)*state)->authority, false, SIGNED, "proofs, udp");
+}
+
+static void steered_udp(void **state)
+{
+    count_over(((struct fixture *)*state)->authority, false, STEERED, "steered, udp");
+}
+
+static void steered_tcp(void **state)
+{
+    count_over(((struct fixture *)*state)->authority, true, STEERED, "steered, tcp");
 }
 
 static void cached_udp(void **state)
 {
-    count_over(((struct fixture *)*state)->resolver, false, false, "cached, udp");
+    count_over(((struct fixture *)*state)->resolver, false, PLAIN, "cached, udp");
 }
 
 static void authority_tcp(void **state)
 {
-    count_over(((struct fixture *)*state)->authority, true, false, "authority, tcp");
+    count_over(((struct fixture *)*state)->authority, true, PLAIN, "authority, tcp");
 }
 
 static void cached_tcp(void **state)
 {
-    count_over(((struct fixture *)*state)->resolver, true, false, "cached, tcp");
+    count_over(((struct fixture *)*state)->resolver, true, PLAIN, "cached, tcp");
 }
 
 /* A miss does allocate: what is not counted would be found here. */
@@ -316,6 +361,7 @@ int main(void)
         cmocka_unit_test(counters_count), cmocka_unit_test(authority_udp),
         cmocka_unit_test(proofs_udp),     cmocka_unit_test(cached_udp),
         cmocka_unit_test(authority_tcp),  cmocka_unit_test(cached_tcp),
+        cmocka_unit_test(steered_udp),    cmocka_unit_test(steered_tcp),
         cmocka_unit_test(miss_allocates),
     };
     return cmocka_run_group_tests(tests, start, stop);

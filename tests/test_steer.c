@@ -69,6 +69,9 @@ static void make(struct made *m)
     made_pool(m, "half", "", GSLB_ALL, "192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4");
     made_pool(m, "blind", "", GSLB_ALL, "192.0.2.1 192.0.2.2");
     made_pool(m, "six", "", GSLB_FAILOVER, "192.0.2.1 2001:db8::7");
+    made_pool(m, "shut", "", GSLB_FAILOVER, "-192.0.2.50");
+    made_pool(m, "four", "", GSLB_FAILOVER, "192.0.2.51");
+    made_pool(m, "own", "", GSLB_CONSISTENT, "192.0.2.1 192.0.2.2");
     made_pool(m, "twins", "", GSLB_ALL, "192.0.2.7 192.0.2.7 192.0.2.8");
     m->plan->pools[gslb_plan_pool(m->plan, "half")].healthy_permille = 500;
     m->plan->pools[gslb_plan_pool(m->plan, "blind")].ignore_health = true;
@@ -96,6 +99,9 @@ static void make(struct made *m)
     made_name(m, "blind.example.", GSLB_NONE, "blind");
     made_name(m, "six.example.", GSLB_NONE, "six");
     made_name(m, "twins.example.", GSLB_NONE, "twins");
+    made_name(m, "shut.example.", GSLB_NONE, "shut four")->all_down = GSLB_DOWN_REFUSE;
+    made_name(m, "rest.example.", GSLB_NONE, "shut four")->all_down = GSLB_DOWN_ALL;
+    made_name(m, "own.example.", GSLB_NONE, "own pc");
     n = made_name(m, "alias.example.", GSLB_NONE, "");
     n->alias = (const uint8_t *)"\1x";
     n = made_name(m, "out.example.", map, "pa pb pc");
@@ -150,6 +156,13 @@ static const struct row {
     {"the first is left out", "skip.example.", A1, "10.2.0.0/24", "", "192.0.2.1", 16, 300},
     {"the first with a pool is left out", "skip.example.", A1, "10.4.0.0/24", "", "192.0.2.3", 16,
      300},
+    {"the first is left out of a draw", "skip.example.", A1, "10.8.0.0/24", "pa/m0=d pa/m1=d",
+     "192.0.2.3", 16, 300},
+    {"nobody enabled is down, not of another family", "shut.example.", A1, "10.2.0.0/24",
+     "four/m0=d", "refused", 0, 30},
+    {"all of the first that has any enabled", "rest.example.", A1, "10.2.0.0/24", "four/m0=d",
+     "192.0.2.51", 0, 30},
+    {"no data whoever asks", "own.example.", A4, "10.2.0.0/24", "", "nodata", 0, 300},
     {"AAAA stays at the site", "www.example.", A4, "10.2.0.0/24", "", "nodata", 16, 300},
     {"AAAA of a site that has it", "www.example.", A4, "10.1.0.0/24", "", "2001:db8::1", 16, 300},
     {"AAAA is down, the site is not", "www.example.", A4, "10.1.0.0/24", "pa/m0=d", "nodata", 16,
@@ -378,10 +391,36 @@ static void maps_have_their_say(void **state)
     struct gslb_answer a = made_ask(&m, "www.example.", A1, &c, 1, NULL);
     assert_string_equal(made_text(&a, text, sizeof text), "192.0.2.1");
     assert_int_equal(a.scope, 20);
+    struct gslb_client mapped = made_client("192.0.2.1 ::ffff:10.0.0.0/120");
+    a = made_ask(&m, "www.example.", A1, &mapped, 1, NULL);
+    assert_string_equal(made_text(&a, text, sizeof text), "192.0.2.1");
+    assert_int_equal(a.scope, 96 + 8);
     m.plan->maps[map].ignore_subnet = true;
     a = made_ask(&m, "www.example.", A1, &c, 1, NULL);
     assert_string_equal(made_text(&a, text, sizeof text), "192.0.2.2");
     assert_int_equal(a.scope, 0);
+    made_fini(&m);
+}
+
+/* However the subnet is written, a map that says the same to all looks at nothing. */
+static void one_list_has_no_scope(void **state)
+{
+    static const char *const clients[] = {"192.0.2.1 198.51.100.0/24", "192.0.2.1 2001:db8::/56",
+                                          "192.0.2.1 ::ffff:198.51.100.0/120",
+                                          "192.0.2.1 2002:c633:6400::/40"};
+    (void)state;
+    struct made m;
+    made_init(&m, "a", NULL);
+    int map = made_map(&m, "*=a");
+    made_pool(&m, "p", "a", GSLB_FAILOVER, "192.0.2.1");
+    made_name(&m, "www.example.", map, "p");
+    made_finish(&m, NULL);
+    for (unsigned i = 0; i < sizeof clients / sizeof *clients; i++) {
+        struct gslb_client c = made_client(clients[i]);
+        struct gslb_answer a = made_ask(&m, "www.example.", A1, &c, 1, NULL);
+        if (a.outcome != GSLB_SET || a.scope)
+            fail_msg("%s: scope %u", clients[i], a.scope);
+    }
     made_fini(&m);
 }
 
@@ -432,6 +471,33 @@ static void turns_are_per_type(void **state)
         a = made_ask(&m, "www.example.", type, &c, 1, NULL);
         assert_string_equal(made_text(&a, text, sizeof text), given[i]);
     }
+    made_fini(&m);
+}
+
+/* Of a large pool too. */
+static void turns_are_foretold(void **state)
+{
+    enum { MEMBERS = 1000, TURNS = 5 };
+    char *members = malloc(MEMBERS * 16), *end = members;
+    struct made m;
+    struct gslb_client c = made_client("192.0.2.1");
+    (void)state;
+    assert_non_null(members);
+    for (unsigned i = 0; i < MEMBERS; i++)
+        end += sprintf(end, "%s10.0.%u.%u", i ? " " : "", i >> 8, i & 255);
+    made_init(&m, "a", NULL);
+    made_pool(&m, "p", "", GSLB_ROUND_ROBIN, members);
+    made_name(&m, "www.example.", GSLB_NONE, "p");
+    made_finish(&m, NULL);
+    for (unsigned i = 0; i < TURNS; i++) {
+        const struct gslb_ask dry = {.plan = m.plan, .qtype = A1, .client = &c, .dry = true};
+        struct gslb_answer a;
+        gslb_steer(&dry, &m.worker, &a);
+        assert_int_equal(a.members[0], i);
+        a = made_ask(&m, "www.example.", A1, &c, 1, NULL);
+        assert_int_equal(a.members[0], i);
+    }
+    free(members);
     made_fini(&m);
 }
 
@@ -492,7 +558,8 @@ int main(void)
         cmocka_unit_test(scopes_are_right),       cmocka_unit_test(rules_hold),
         cmocka_unit_test(chains_end_at_fences),   cmocka_unit_test(last_healthy_lasts_an_hour),
         cmocka_unit_test(clients_are_told_apart), cmocka_unit_test(maps_have_their_say),
-        cmocka_unit_test(near_is_in_order),       cmocka_unit_test(turns_are_per_type),
+        cmocka_unit_test(near_is_in_order),       cmocka_unit_test(one_list_has_no_scope),
+        cmocka_unit_test(turns_are_per_type),     cmocka_unit_test(turns_are_foretold),
         cmocka_unit_test(answers_are_counted),    cmocka_unit_test(log_tells_each_step)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,9 +4,9 @@
  * wildcards and denial are right, and override there only the types they may yield; the zone's own
  * records of those types are what DYNAMIC_STATIC answers with.
  * A query may ask more than once: an alias of the zone leads to a steered name, or the answer
- * turned out too long and is written again. The widest scope then holds for all of it, also one of
- * DYNAMIC_STATIC; errors go out with scope 0.
- * Threads: decide is called by workers, on the query path: no heap, no lock, no waiting. */
+ * turned out too long and is written again (`again`). The widest scope then holds for all of it,
+ * also one of DYNAMIC_STATIC; errors go out with scope 0. Threads: decide is called by workers, on
+ * the query path: no heap, no lock, no waiting. */
 #ifndef WAYPOST_AUTHORITY_DYNAMIC_H
 #define WAYPOST_AUTHORITY_DYNAMIC_H
 
@@ -44,7 +44,8 @@ struct dynamic_ask {
     uint16_t qtype;       /* ANY: one type is chosen (RFC 8482) */
     const struct addr *client;        /* source of the packet */
     const struct edns_subnet *subnet; /* of the query; family 0: none */
-    bool explain;                     /* the query asks why (EDNS_EXPLAIN) */
+    bool again;   /* this query was decided before: it takes no second turn and counts once */
+    bool explain; /* the query asks why (EDNS_EXPLAIN) */
 };
 struct dynamic_answer {
     enum dynamic_verdict verdict;

@@ -42,6 +42,7 @@ struct authority_ask {
     bool minimal;             /* leave out authority and additional data that is not required */
     bool recursion_available; /* sets RA */
     bool completes;           /* what LEAVES will be completed by the resolver */
+    bool again;               /* the same query, answered a second time: see dynamic.h */
 };
 
 struct authority_out {

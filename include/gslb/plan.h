@@ -94,7 +94,8 @@ enum gslb_all_down {
     /* The pool that was last usable for the name, for an hour and where this client may get it: all
      * its members that were up then, at most `answers`; else as ALL. */
     GSLB_DOWN_LAST_HEALTHY,
-    GSLB_DOWN_ALL,      /* all members of the first pool that was tried, at most `answers` */
+    GSLB_DOWN_ALL,      /* all members of the first pool that was tried and has any enabled, at most
+                           `answers` */
     GSLB_DOWN_FALLBACK, /* the zone's own records */
     GSLB_DOWN_NODATA,
     GSLB_DOWN_REFUSE

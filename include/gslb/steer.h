@@ -8,10 +8,10 @@
  * Scope: the longest of what was looked at: each map's depth; the client network's length where a
  * policy or weighted sites hash it. A shortest map depth of 0 and no such policy: 0. A client
  * subnet of length 0, or a map that ignores it: the packet's source steers and the scope is 0.
- * TTL: the name's, or its shorter one while a member of a pool that was tried is unsettled; never
- * beyond the end of an operator's word on one of them, nor what is left of an address that was
- * fetched for a host name or an alias. An alias has the scope of what was fetched for the client;
- * host names add none.
+ * TTL: the name's, or its shorter one while a member of a pool that was tried is unsettled or all
+ * are down; never beyond the end of an operator's word on one of them, nor what is left of an
+ * address that was fetched for a host name or an alias. An alias has the scope of what was fetched
+ * for the client; host names add none.
  * A fence holds for a pool's fallbacks too: only those at a site of the client's list are tried.
  * Threads: any number; a gslb_worker is one thread's. No heap, no lock. */
 #ifndef WAYPOST_GSLB_STEER_H
@@ -129,12 +129,17 @@ struct gslb_log {
 };
 
 #define GSLB_WHY_MAX 512 /* with its NUL: what an EDE text may be */
-/* The seam's other half: a struct dynamic whose decide steers with one worker. */
+/* The seam's other half: a struct dynamic whose decide steers with one worker. A query that is
+ * decided again gets what it was given: who takes turns gives no turn away. */
 struct gslb_decider {
     struct dynamic dynamic;       /* first */
     const struct gslb_plan *plan; /* set per batch, NULL: everything is static */
     struct gslb_worker *worker;
     int64_t mono_s, wall_s; /* set per batch */
+    /* The last decision; rdata in the worker, or the plan's. */
+    uint32_t id;
+    uint16_t qtype;
+    struct dynamic_answer last;
     /* For a client that may know and asks (EDNS_EXPLAIN). */
     struct gslb_log log;
     char why[GSLB_WHY_MAX];

@@ -21,7 +21,7 @@ static double run(struct gslb_pick *p, unsigned *given)
     for (unsigned k = 0; k < rounds; k++) {
         uint16_t out[MEMBERS];
         unsigned n;
-        p->random = k * 0x2545f4914f6cdd1d;
+        p->random = k * 0x2545f4914f6cdd1dULL;
         p->client = k;
         gslb_pick(p, out, &n);
         *given += out[n - 1];

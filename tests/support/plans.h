@@ -4,7 +4,7 @@
 
 #include "gslb/steer.h"
 
-enum { MADE_SITES = 8, MADE_MAPS = 6, MADE_POOLS = 40, MADE_NAMES = 16 };
+enum { MADE_SITES = 8, MADE_MAPS = 6, MADE_POOLS = 40, MADE_NAMES = 24 };
 
 struct made {
     struct gslb_plan *plan;

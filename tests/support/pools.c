@@ -70,7 +70,7 @@ uint64_t fresh(uint64_t *state)
     *state ^= *state >> 12;
     *state ^= *state << 25;
     *state ^= *state >> 27;
-    return *state * 0x2545f4914f6cdd1d;
+    return *state * 0x2545f4914f6cdd1dULL;
 }
 
 /* The greatest sum of squared deviations that `cells` counts may have (Wilson and Hilferty). */
