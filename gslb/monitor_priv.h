@@ -262,6 +262,8 @@ bool doubt_withdraw(struct gslb_monitor *m, const struct member *mb);
 
 /* orders.c */
 int orders_read(struct gslb_monitor *m, struct diag_list *d);
+/* The file's body. After an error some may be there already, for orders_fini. */
+int orders_parse(struct gslb_monitor *m, const char *text);
 int orders_save(struct gslb_monitor *m);
 void orders_fini(struct gslb_monitor *m);
 void orders_assign(struct gslb_monitor *m);
@@ -282,6 +284,9 @@ json_t *event_json(const struct event *v);
 
 /* memory.c */
 int memory_read(struct gslb_monitor *m, struct diag_list *d);
+/* The file's body, with a NUL behind it, which is torn up. After an error some may be kept already.
+ */
+int memory_parse(struct gslb_monitor *m, char *text, size_t len);
 void memory_save(struct gslb_monitor *m);
 void memory_fini(struct memory *y);
 /* Of a seat: takes what is remembered. False: nothing is. */
