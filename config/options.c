@@ -305,6 +305,8 @@ const struct config_option config_options[] = {
     BOOL("gslb.checks.*.verify", "yes", "https: check the certificate."),
     TEXT("gslb.checks.*.ca", NULL, "https: file of authorities; default: the system's."),
     BOOL("gslb.checks.*.http2", "no", "http: ask by HTTP/2."),
+    TEXT("gslb.checks.*.load-body", NULL,
+         "http: text behind which the body holds the load, 0 to 1,000,000."),
     TEXT("gslb.checks.*.load-header", NULL, "http: header that holds the load, 0 to 1,000,000."),
     TEXT("gslb.checks.*.ask", NULL, "dns: name and type; default: the root's SOA."),
     BOOL("gslb.checks.*.tcp", "no", "dns: ask over TCP."),

@@ -52,6 +52,7 @@ struct gslb_check {
     const char *body;        /* must hold this text in its first 64 KiB; NULL: anything */
     const char *header;      /* "Name: text": such a header must hold the text; NULL: none */
     const char *load_header; /* header that holds the load as a number 0 .. 1,000,000; NULL: none */
+    const char *load_body;   /* text behind which the body holds it, blanks between; NULL: none */
     /* DNS */
     const uint8_t *qname; /* wire; NULL: the root */
     uint16_t qtype;
