@@ -708,11 +708,12 @@ static void test_networks(void **state)
         {"beside it", "www.test.", "2001:db8::2", 0, "-"},
         {"nothing but networks", "net.test.", NULL, 0, "-"},
         {"another name's", "net.test.", "10.1.0.0/16", 0, "-"},
+        {"as long as another name's", "net.test.", "10.7.0.0/16", 0, "its-own 16"},
         {"its own", "net.test.", "128.0.0.0/1", 0, "one 1"},
         {"the longest has run out", "www.test.", "10.1.2.129", 70, "twentythree 23"},
         {"replaced", "www.test.", "10.7.0.0/16", 0, "new 16"},
     };
-    struct cache *c = cache_of(MIB, 4);
+    struct cache *c = cache_of(MIB, 1);
     put(c, "www.test.", 1, CACHE_DATA, NOW, "all", 300, CACHE_RANK_AA);
     put_net(c, "www.test.", "10.1.0.0/16", 16, "sixteen", 300);
     put_net(c, "www.test.", "10.1.2.0/24", 23, "twentythree", 300);
@@ -720,6 +721,7 @@ static void test_networks(void **state)
     put_net(c, "www.test.", "2001:db8:1::/56", 48, "six", 300);
     put_net(c, "www.test.", "2001:db8::1", 128, "host", 300);
     put_net(c, "net.test.", "128.0.0.0/1", 1, "one", 300);
+    put_net(c, "net.test.", "10.7.0.0/16", 16, "its-own", 300);
     put_net(c, "www.test.", "10.7.1.0/24", 16, "old", 300);
     put_net(c, "www.test.", "10.7.2.0/24", 16, "new", 300);
     for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
@@ -732,11 +734,12 @@ static void test_networks(void **state)
     uint8_t name[DNS_NAME_MAX];
     char got[64];
     cache_walk(c, dns_name_root, NOW, see_net, seen);
-    assert_int_equal(seen[0], 8);
-    assert_int_equal(seen[1], 7);
+    assert_int_equal(seen[0], 9);
+    assert_int_equal(seen[1], 8);
     assert_int_equal(seen[2], 1);
     assert_int_equal(cache_flush(c, wire_name(name, "www.test."), 1, false), 7);
     assert_string_equal(get_net(c, "www.test.", "10.1.2.129", NOW, got), "-");
+    assert_string_equal(get_net(c, "net.test.", "10.7.0.0/16", NOW, got), "its-own 16");
     assert_string_equal(get_net(c, "net.test.", "129.0.0.0/24", NOW, got), "one 1");
     cache_free(c);
 }

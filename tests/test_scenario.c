@@ -244,7 +244,7 @@ static void networks(struct story *s, char *rest)
         if (resolver_ask(s->w, &a, on_burst, s, &req))
             complain(s, "resolver_ask failed");
     }
-    fakenet_run(&s->net, &s->wheel, 6500);
+    fakenet_run(&s->net, &s->wheel, 2000);
 }
 
 /* ---- the script's nouns ---- */
