@@ -89,7 +89,7 @@ struct place {
     uint64_t hash;
     uint16_t type;
     uint8_t family, scope;
-    uint8_t net[CACHE_NET_OCTETS];
+    const uint8_t *net; /* CACHE_NET_OCTETS, when there is a scope */
 };
 
 static struct shard *shard_of(struct cache *c, uint64_t name_hash)
@@ -105,18 +105,21 @@ static struct place place_of(struct cache *c, const struct cache_key *k)
     return p;
 }
 
-/* The same for the first `bits` of a network; p is of everybody's entry. */
-static struct place place_of_net(const struct place *p, const struct edns_subnet *s, uint8_t bits)
+/* The same for the first `bits` of a network, which go into net; p is of everybody's entry. */
+static struct place place_of_net(const struct place *p, const struct edns_subnet *s, uint8_t bits,
+                                 uint8_t net[static CACHE_NET_OCTETS])
 {
     struct place n = *p;
     n.family = s->family;
     n.scope = bits;
-    memcpy(n.net, s->ip, (bits + 7u) / 8);
+    n.net = net;
+    memset(net, 0, CACHE_NET_OCTETS);
+    memcpy(net, s->ip, (bits + 7u) / 8);
     if (bits % 8)
-        n.net[bits / 8] &= (uint8_t)(0xff00 >> bits % 8);
+        net[bits / 8] &= (uint8_t)(0xff00 >> bits % 8);
     uint64_t high, low;
-    memcpy(&high, n.net, 8);
-    memcpy(&low, n.net + 8, 8);
+    memcpy(&high, net, 8);
+    memcpy(&low, net + 8, 8);
     n.hash = hash_mix(p->hash ^ hash_mix(high ^ (uint64_t)bits << 8 ^ s->family) ^ low);
     return n;
 }
@@ -139,7 +142,7 @@ static struct item **bucket_of(const struct cache *c, struct shard *s, uint64_t 
 static bool is_of_net(const struct item *i, const struct place *p)
 {
     return i->family == p->family &&
-           !memcmp(i->data + dns_name_len(i->data), p->net, sizeof p->net);
+           !memcmp(i->data + dns_name_len(i->data), p->net, CACHE_NET_OCTETS);
 }
 
 static struct item *item_find(const struct cache *c, const struct place *p,
@@ -376,7 +379,7 @@ static struct item *item_new(const struct cache_key *k, const struct place *p,
 {
     struct slot set, sigs, proof[CACHE_PROOF_MAX];
     size_t name_len = dns_name_len(k->name);
-    size_t first = name_len + (p->scope ? sizeof p->net : 0);
+    size_t first = name_len + (p->scope ? CACHE_NET_OCTETS : 0);
     size_t mid = slot_plan(&set, &e->set, k->name, first);
     size_t beside = slot_plan(&sigs, &e->sigs, k->name, mid);
     size_t end = proof_plan(proof, e, k->name, beside) + e->proof_count * sizeof(struct slot);
@@ -403,7 +406,7 @@ static struct item *item_new(const struct cache_key *k, const struct place *p,
     memcpy(i->origin_ip, e->origin.ip, sizeof i->origin_ip);
     dns_name_lower(i->data, k->name);
     if (p->scope)
-        memcpy(i->data + name_len, p->net, sizeof p->net);
+        memcpy(i->data + name_len, p->net, CACHE_NET_OCTETS);
     slot_fill(&set, &e->set, first, i->data);
     slot_fill(&sigs, &e->sigs, mid, i->data);
     proof_fill(proof, e, beside, i->data);
@@ -551,7 +554,8 @@ static bool get_net(const struct cache *c, const struct place *p, const struct c
     for (uint8_t bits = k->subnet->source; bits; bits--) {
         if (!p->shard->lengths[length_index(k->subnet->family, bits)])
             continue;
-        struct place n = place_of_net(p, k->subnet, bits);
+        uint8_t net[CACHE_NET_OCTETS];
+        struct place n = place_of_net(p, k->subnet, bits, net);
         if (get_locked(c, &n, k, now_s, a, e))
             return true;
     }
@@ -590,8 +594,9 @@ int cache_put(struct cache *c, const struct cache_key *k, int64_t now_s,
     if (is_too_large(e))
         return ERR_LIMIT;
     struct place p = place_of(c, k);
+    uint8_t net[CACHE_NET_OCTETS];
     if (k->subnet)
-        p = place_of_net(&p, k->subnet, k->subnet->scope);
+        p = place_of_net(&p, k->subnet, k->subnet->scope, net);
     struct item *i = item_new(k, &p, e, now_s);
     if (!i)
         return ERR_NOMEM;

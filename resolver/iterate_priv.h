@@ -131,9 +131,9 @@ struct cut_addr {
     bool out;    /* answered uselessly, or refused: not again for this question */
     bool silent; /* a UDP timer ran out */
     bool tcp_tried, tcp_silent, plain_tried;
-    bool case_only;    /* a mismatch in the case of the question only */
-    bool cookie_asked; /* BADCOOKIE was answered with the new one */
-    bool untold;       /* does not take a client's subnet */
+    bool case_only;        /* a mismatch in the case of the question only */
+    bool cookie_asked : 1; /* BADCOOKIE was answered with the new one */
+    bool untold : 1;       /* does not take a client's subnet */
 };
 struct cut {
     const uint8_t *zone;
