@@ -275,7 +275,7 @@ const struct config_option config_options[] = {
     DURATION("gslb.checks.*.every", "10s", 100, DAY_MS, "Time from one probe to the next."),
     DURATION("gslb.checks.*.timeout", "2s", 0, 3600000,
              "No answer for so long is a failure; push: no news for so long, 0s: never."),
-    PERMILLE("gslb.checks.*.jitter", "10.0%", 0, 500, "Each wait is so much longer or shorter."),
+    PERMILLE("gslb.checks.*.jitter", "10.0%", 0, 500, "Each wait is up to so much shorter."),
     INT("gslb.checks.*.fail-after", "3", 1, 1000, "Failures that bring it down."),
     INT("gslb.checks.*.pass-after", "2", 1, 1000, "Passes in a row that bring it up."),
     INT("gslb.checks.*.reset-after", "1", 1, 1000, "Passes in a row that forgive failures."),

@@ -30,6 +30,10 @@ json_t *server_report_stats(struct server *s)
             json_object_set_new(o, name, json_integer((json_int_t)sum));
         }
     }
+    json_object_set_new(o, "waypost_control_turns_slow_total",
+                        json_integer((json_int_t)atomic_load(&s->turns.slow)));
+    json_object_set_new(o, "waypost_control_turn_longest_us",
+                        json_integer((json_int_t)atomic_load(&s->turns.longest_us)));
     return o;
 }
 

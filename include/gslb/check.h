@@ -34,7 +34,7 @@ struct gslb_check {
     struct addr address; /* ask here instead of the member's address; family 0: there */
     struct addr source;  /* family 0: the system's choice */
     uint32_t every_ms, timeout_ms;
-    uint32_t jitter_permille; /* of every_ms, 0 .. 500: each wait is that much longer or shorter */
+    uint32_t jitter_permille; /* of every_ms, 0 .. 500: each wait is up to that much shorter */
     struct gslb_rules rules;
     bool reuse; /* HTTP(S): a connection may serve several checks of this target */
     /* TCP */
