@@ -13,14 +13,14 @@
 
 #define USAGE                                                                             \
     "gslb simulate [--down SITE|POOL|POOL/MEMBER]... [--weight POOL/MEMBER=N]... [--geo " \
-    "MAP=FILE]... [--to FILE] [--config FILE] [--name NAME] [--all] [--json] [-s SOCKET]"
+    "MAP=FILE]... [--config FILE] [--base FILE] [--name NAME] [--all] [--json] [-s SOCKET]"
 
 struct simulate {
     /* as written */
     const char **down, **weights;
     struct steering_database *databases; /* map names are the command's own */
     unsigned down_count, weight_count, database_count;
-    const char *config, *to, *name, *socket;
+    const char *base, *config, *name, *socket;
     bool all, json;
     /* as read */
     struct own_plan before, after;
@@ -68,10 +68,10 @@ static int read_words(struct simulate *s, int argc, char **argv)
             s->down[s->down_count++] = v;
         else if ((v = value_of("--weight", &i, argc, argv)))
             s->weights[s->weight_count++] = v;
+        else if ((v = value_of("--base", &i, argc, argv)))
+            s->base = v;
         else if ((v = value_of("--config", &i, argc, argv)) || (v = value_of("-c", &i, argc, argv)))
             s->config = v;
-        else if ((v = value_of("--to", &i, argc, argv)))
-            s->to = v;
         else if ((v = value_of("--name", &i, argc, argv)))
             s->name = v;
         else if ((v = value_of("--socket", &i, argc, argv)) || (v = value_of("-s", &i, argc, argv)))
@@ -118,14 +118,14 @@ static void copy_health(const struct gslb_table *from, unsigned count, struct gs
 static int load_sides(struct simulate *s)
 {
     struct gslb_table *copy;
-    int code = own_plan_load(&s->before, s->config, s->socket, NULL, NULL, 0);
+    int code = own_plan_load(&s->before, s->base, s->socket, NULL, NULL, 0);
     if (code)
         return code;
-    if (!s->config && (code = ask_server(s)))
+    if (!s->base && (code = ask_server(s)))
         return code;
     if (gslb_table_dup(s->before.table, &copy))
         return EXIT_CANNOT;
-    code = own_plan_load(&s->after, s->to ? s->to : s->config, s->socket, copy, s->databases,
+    code = own_plan_load(&s->after, s->config ? s->config : s->base, s->socket, copy, s->databases,
                          s->database_count);
     if (!code)
         copy_health(s->before.table, gslb_table_count(s->before.table), s->after.table);
@@ -202,7 +202,7 @@ static int simulate(struct simulate *s)
         fprintf(stderr, "waypost gslb: %s\n", err_text(err));
     if (err)
         return err == ERR_NOT_FOUND ? EXIT_NEGATIVE : EXIT_CANNOT;
-    if (!s->json && s->config)
+    if (!s->json && s->base)
         fputs("(every other member is taken to be up)\n", stderr);
     code = print(s, m);
     gslb_simulation_free(m);

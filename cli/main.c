@@ -47,8 +47,9 @@ static const struct verb {
     {"gslb", verb_gslb, "gslb explain NAME [TYPE] --from IP [--ecs] [--json] [--config FILE]",
      "why this answer, step by step"},
     {"", NULL,
-     "gslb simulate [--down WHAT]... [--weight POOL/MEMBER=N]... [--geo MAP=FILE]... [--to FILE]",
-     "what would change, as shares (--config FILE, --name NAME, --all, --json)"},
+     "gslb simulate [--down WHAT]... [--weight POOL/MEMBER=N]... [--geo MAP=FILE]... [--config "
+     "FILE]",
+     "what would change, as shares (--base FILE, --name NAME, --all, --json)"},
     {"", NULL, "gslb test FILE [--json] [--config FILE]", "do policy tests hold"},
     {"", NULL, "gslb status | watch | events | orders",
      "health of members, its changes, what was ordered"},
@@ -98,16 +99,17 @@ static int verb_completion(int argc, char **argv)
           stdout);
     for (const struct config_option *o = config_options; o->path; o++)
         printf("%s ", o->path);
-    fputs("' ;;\n    *\\ trace\\ *) words='--server --last --json --ndjson -c -s' ;;\n"
-          "    *\\ geo\\ *) words='-d -o --description --json' ;;\n"
-          "    *\\ gslb\\ explain) words='--from --ecs --json --config -s' ;;\n"
-          "    *\\ gslb\\ simulate) words='--down --weight --geo --to --config --name --all --json "
-          "-s' ;;\n"
-          "    *\\ gslb\\ *) words='--config --json -s' ;;\n"
-          "    *\\ query\\ *) words='+short +dnssec +tcp +norec +cd +noedns --json' ;;\n    esac\n"
-          "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
-          "complete -o default -F _waypost waypost\n",
-          stdout);
+    fputs(
+        "' ;;\n    *\\ trace\\ *) words='--server --last --json --ndjson -c -s' ;;\n"
+        "    *\\ geo\\ *) words='-d -o --description --json' ;;\n"
+        "    *\\ gslb\\ explain) words='--from --ecs --json --config -s' ;;\n"
+        "    *\\ gslb\\ simulate) words='--down --weight --geo --config --base --name --all --json "
+        "-s' ;;\n"
+        "    *\\ gslb\\ *) words='--config --json -s' ;;\n"
+        "    *\\ query\\ *) words='+short +dnssec +tcp +norec +cd +noedns --json' ;;\n    esac\n"
+        "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
+        "complete -o default -F _waypost waypost\n",
+        stdout);
     return EXIT_POSITIVE;
 }
 

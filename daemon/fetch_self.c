@@ -46,6 +46,7 @@ static void on_result(struct worker_question *w, const struct resolver_result *r
     if (res) {
         struct fetch_reply r = {res->rcode, res->answer, res->answer_count, is_referral(res)};
         fetch_half_read(q->half, w->qname, w->qtype, &r);
+        q->half->scope = res->scope;
     } else {
         q->half->err = ERR_CANCELLED;
     }
@@ -97,13 +98,15 @@ static void on_woken(uv_async_t *h)
 }
 
 /* What no worker takes comes back as a result does: later, and through the same door. */
-static void ask(struct self *s, struct lookup *l, unsigned i)
+static void ask(struct self *s, struct lookup *l, unsigned i, const struct edns_subnet *subnet)
 {
     struct question *q = &l->question[i];
     q->lookup = l;
     q->half = &l->base.half[i];
     q->question.qtype = i ? DNS_TYPE_AAAA : DNS_TYPE_A;
     q->question.result = on_result;
+    if (subnet)
+        q->question.subnet = *subnet;
     dns_name_copy(q->question.qname, l->base.qname);
     s->open++;
     if (s->ask(s->arg, &q->question))
@@ -114,7 +117,6 @@ static int fetch_self(struct gslb_fetcher *f, const uint8_t *name, const struct 
                       gslb_fetch_done *done, void *arg)
 {
     struct self *s = container_of(f, struct self, fetch.fetcher);
-    (void)subnet;
     if (s->fetch.closing)
         return ERR_CLOSED;
     struct lookup *l = calloc(1, sizeof *l);
@@ -125,8 +127,8 @@ static int fetch_self(struct gslb_fetcher *f, const uint8_t *name, const struct 
     l->base.open = 2;
     l->owner = s;
     dns_name_copy(l->base.qname, name);
-    ask(s, l, 0);
-    ask(s, l, 1);
+    ask(s, l, 0, subnet);
+    ask(s, l, 1, subnet);
     return 0;
 }
 
@@ -140,7 +142,7 @@ int fetch_self_new(struct gslb_fetcher **out, uv_loop_t *loop, fetch_ask *hand, 
     struct self *s = calloc(1, sizeof *s);
     if (!s)
         return ERR_NOMEM;
-    s->fetch.fetcher = (struct gslb_fetcher){.fetch = fetch_self};
+    s->fetch.fetcher = (struct gslb_fetcher){.fetch = fetch_self, .subnets = true};
     s->fetch.close = close_self;
     s->ask = hand;
     s->arg = arg;

@@ -1,4 +1,5 @@
-/* daemon/health.c: a timer that turns the monitor, and the prober that asks for it. */
+/* daemon/health.c: a timer that turns the monitor, the prober that asks for it, and a thread that
+ * writes for it. */
 #include "daemon/health.h"
 
 #include "base/err.h"
@@ -10,8 +11,20 @@
 
 #define PATH_CAP 4096
 
+/* A thread of its own for each piece of work: those of libuv's pool run at idle priority once they
+ * have built a reload, and states would then be written late on a busy machine. */
+struct helper {
+    struct gslb_helper place; /* first */
+    uv_thread_t thread;
+    uv_async_t ended;
+    bool busy;
+    void (*work)(void *), (*done)(void *);
+    void *arg;
+};
+
 struct health {
     struct gslb_asker asker; /* first */
+    struct helper helper;
     uv_loop_t *loop;
     const struct clock *clock;
     struct gslb_prober *prober;
@@ -39,10 +52,53 @@ static void cancel(struct gslb_asker *a, void *handle)
     gslb_probe_cancel(handle);
 }
 
+/* ---- work beside the loop ---- */
+
+static void helper_main(void *arg)
+{
+    struct helper *p = arg;
+    p->work(p->arg);
+    uv_async_send(&p->ended);
+}
+
+static int helper_run(struct gslb_helper *place, void (*work)(void *), void (*done)(void *),
+                      void *arg)
+{
+    struct helper *p = (struct helper *)(void *)place;
+    if (p->busy)
+        return ERR_BUSY;
+    p->work = work;
+    p->done = done;
+    p->arg = arg;
+    p->busy = !uv_thread_create(&p->thread, helper_main, p);
+    return p->busy ? 0 : ERR_NOMEM;
+}
+
+static void helper_finish(struct gslb_helper *place)
+{
+    struct helper *p = (struct helper *)(void *)place;
+    if (!p->busy)
+        return;
+    uv_thread_join(&p->thread);
+    p->busy = false;
+    p->done(p->arg);
+}
+
+static void on_helped(uv_async_t *a)
+{
+    struct health *h = a->data;
+    helper_finish(&h->helper.place);
+}
+
+/* ---- the loop ---- */
+
+/* A timer of 0 would run again in the same turn of the loop, and again, until nothing is due:
+ * nothing else would have its turn meanwhile. */
 static void on_timer(uv_timer_t *t)
 {
     struct health *h = t->data;
-    uv_timer_start(t, on_timer, gslb_monitor_turn(h->monitor), 0);
+    unsigned wait = gslb_monitor_turn(h->monitor);
+    uv_timer_start(t, on_timer, wait ? wait : 1, 0);
 }
 
 /* A path of the configuration, from its folder; NULL: none. */
@@ -66,10 +122,12 @@ int health_open(struct health **out, const struct health_place *place, struct di
         return err;
     }
     h->asker = (struct gslb_asker){ask, cancel};
+    h->helper.place = (struct gslb_helper){helper_run, helper_finish};
     h->loop = place->loop;
     h->clock = place->clock;
     struct gslb_monitor_place at = {.clock = place->clock,
                                     .asker = &h->asker,
+                                    .helper = &h->helper.place,
                                     .table = place->table,
                                     .state = take_path(place->config, "gslb.state", h->state),
                                     .events = take_path(place->config, "gslb.events", h->events),
@@ -80,6 +138,10 @@ int health_open(struct health **out, const struct health_place *place, struct di
     err = gslb_prober_new(&h->prober, h->loop, h->clock, NULL);
     if (!err)
         h->open = 1;
+    if (!err && !(err = uv_async_init(h->loop, &h->helper.ended, on_helped) ? ERR_SYSTEM : 0)) {
+        h->helper.ended.data = h;
+        h->open++;
+    }
     err = err ? err : gslb_monitor_new(&h->monitor, &at, d);
     if (!err) {
         uv_timer_init(h->loop, &h->timer);
@@ -135,7 +197,7 @@ static void on_prober_closed(void *arg)
     h->open--;
 }
 
-static void on_timer_closed(uv_handle_t *t)
+static void on_handle_closed(uv_handle_t *t)
 {
     struct health *h = t->data;
     h->open--;
@@ -146,11 +208,13 @@ void health_close(struct health *h)
     if (!h)
         return;
     if (h->monitor)
-        gslb_monitor_free(h->monitor); /* cancels its probes */
+        gslb_monitor_free(h->monitor); /* cancels its probes, waits for the helper */
     if (h->prober)
         gslb_prober_close(h->prober, on_prober_closed, h);
     if (h->timer.data)
-        uv_close((uv_handle_t *)&h->timer, on_timer_closed);
+        uv_close((uv_handle_t *)&h->timer, on_handle_closed);
+    if (h->helper.ended.data)
+        uv_close((uv_handle_t *)&h->helper.ended, on_handle_closed);
     while (h->open)
         uv_run(h->loop, UV_RUN_ONCE);
     free(h);

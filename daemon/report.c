@@ -30,6 +30,10 @@ json_t *server_report_stats(struct server *s)
             json_object_set_new(o, name, json_integer((json_int_t)sum));
         }
     }
+    json_object_set_new(o, "waypost_control_turns_slow_total",
+                        json_integer((json_int_t)atomic_load(&s->turns.slow)));
+    json_object_set_new(o, "waypost_control_turn_longest_us",
+                        json_integer((json_int_t)atomic_load(&s->turns.longest_us)));
     return o;
 }
 
@@ -204,6 +208,14 @@ static void add_texts(json_t *list, const struct dns_rrset *set, const uint8_t *
     }
 }
 
+/* Of the clients that the entry is for (RFC 7871). */
+static json_t *network_text(const struct edns_subnet *s)
+{
+    char ip[ADDR_TEXT_MAX];
+    struct addr a = addr_of_bytes(s->ip, s->family == 1 ? 4 : 16, 0);
+    return json_sprintf("%s/%u", addr_print(&a, ip), s->scope);
+}
+
 static void add_cached(void *arg, const struct cache_key *k, const struct cache_entry *e)
 {
     static const char *const kinds[] = {"data",       "nodata", "nxdomain",
@@ -219,11 +231,13 @@ static void add_cached(void *arg, const struct cache_key *k, const struct cache_
     dns_name_print(k->name, name);
     json_t *records = json_array();
     add_texts(records, &e->set, k->name, e->ttl_left);
-    json_array_append_new(l->list,
-                          json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:o}", "name", name, "type",
-                                    dns_type_print(k->type, type), "kind", kinds[k->kind], "plane",
-                                    (int)k->plane, "ttl", (int)e->ttl_left, "rank", (int)e->rank,
-                                    "records", records));
+    json_t *entry =
+        json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:o}", "name", name, "type",
+                  dns_type_print(k->type, type), "kind", kinds[k->kind], "plane", (int)k->plane,
+                  "ttl", (int)e->ttl_left, "rank", (int)e->rank, "records", records);
+    if (entry && k->subnet)
+        json_object_set_new(entry, "network", network_text(k->subnet));
+    json_array_append_new(l->list, entry);
 }
 
 static int64_t cache_now(const struct server *s)

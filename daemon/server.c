@@ -52,6 +52,7 @@ static int server_loop(struct server *s)
     if (err)
         return ERR_SYSTEM;
     s->loop_ready = true;
+    turns_open(&s->turns, &s->loop);
     for (unsigned i = 0; i < 3; i++) {
         uv_signal_init(&s->loop, &s->signals[i]);
         s->signals[i].data = s;
@@ -421,8 +422,9 @@ void server_free(struct server *s)
     s->ending = true;
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_stop(s->workers[i]);
-    health_close(s->health);
-    s->health = NULL;
+    struct health *health = s->health;
+    s->health = NULL; /* closing runs the loop: whoever asks meanwhile finds none */
+    health_close(health);
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_free(s->workers[i]);
     follow_close(s->follow);

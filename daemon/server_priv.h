@@ -6,6 +6,7 @@
 #include "daemon/follow.h"
 #include "daemon/health.h"
 #include "daemon/server.h"
+#include "daemon/turns.h"
 #include "daemon/watch.h"
 #include "daemon/worker.h"
 
@@ -55,6 +56,7 @@ struct server {
     char *files_problem;     /* why what changed in them is not in force, or NULL */
     int64_t files_problem_s; /* wall clock */
     uv_loop_t loop;
+    struct turns turns;
     uv_signal_t signals[3];
     uv_async_t stop;
     uv_timer_t tick, settle;

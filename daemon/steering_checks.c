@@ -34,6 +34,7 @@ static const struct {
             {CHECK "ca", ON(HTTPS)},
             {CHECK "http2", WEB},
             {CHECK "load-header", WEB},
+            {CHECK "load-body", WEB},
             {CHECK "ask", ON(DNS)},
             {CHECK "tcp", ON(DNS)},
             {CHECK "command", ON(EXEC)}};
@@ -123,6 +124,7 @@ static void read_web(struct steering *s, const struct config_node *item, struct 
     k->body = steering_text(s, item, CHECK "expect.body");
     k->header = steering_text(s, item, CHECK "expect.header");
     k->load_header = steering_text(s, item, CHECK "load-header");
+    k->load_body = steering_text(s, item, CHECK "load-body");
     const char *ca = config_text(c, item, CHECK "ca");
     k->ca_file = ca ? steering_file(s, ca) : NULL;
     if (k->path && *k->path != '/')

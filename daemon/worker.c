@@ -128,6 +128,7 @@ static void answer_asked(struct worker *w)
                                    .qclass = DNS_CLASS_IN,
                                    .flags = DNS_FLAG_RD,
                                    .dnssec_ok = q->dnssec_ok,
+                                   .subnet = q->subnet,
                                    .trace = !q->result};
         struct request *req;
         if (!w->resolver || resolver_ask(w->resolver, &ask, on_asked, q, &req))

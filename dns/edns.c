@@ -182,3 +182,9 @@ size_t edns_size(const struct edns *e)
         n += 6u + ede_len(&e->ede[i]);
     return n;
 }
+
+bool edns_subnet_equal(const struct edns_subnet *a, const struct edns_subnet *b)
+{
+    return a->family == b->family &&
+           (!a->family || (a->source == b->source && !memcmp(a->ip, b->ip, sizeof a->ip)));
+}

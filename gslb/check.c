@@ -71,7 +71,7 @@ static bool same_http(const struct gslb_check *a, const struct gslb_check *b)
     return a->reuse == b->reuse && a->http2 == b->http2 && same_text(a->method, b->method) &&
            same_text(a->path, b->path) && same_text(a->host, b->host) && same_status(a, b) &&
            same_text(a->body, b->body) && same_text(a->header, b->header) &&
-           same_text(a->load_header, b->load_header);
+           same_text(a->load_header, b->load_header) && same_text(a->load_body, b->load_body);
 }
 
 static bool same_https(const struct gslb_check *a, const struct gslb_check *b)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 #define LAST_MS    3600000
 #define SEEDED     0x6d656dULL
 #define FIELDS_MAX 16
+#define SLICE      2000 /* lines printed in one turn */
 
 /* ---- words ---- */
 
@@ -337,77 +339,185 @@ static void up_print(struct text *t, const char *key, int64_t seen_ms, bool up)
     text_put(t, "\n", 1);
 }
 
-static void scene_print(const struct gslb_monitor *m, struct text *t)
-{
-    const struct scene *s = m->scene;
-    int64_t now = monitor_now(m);
-    for (unsigned i = 0; i < s->seat_count; i++)
-        if (s->seats[i].machine->health.status != GSLB_UNKNOWN)
-            seat_print(t, &s->seats[i], now);
-    for (unsigned i = 0; i < s->member_count; i++) {
-        char key[600];
-        was_up_key(&s->members[i], key, sizeof key);
-        up_print(t, key, now, s->members[i].view.was_up);
-    }
-    for (unsigned i = 0; i < s->plan->name_count; i++) {
-        const struct gslb_name *name = &s->plan->names[i];
-        uint32_t second = 0;
-        uint32_t pool =
-            name->owner ? gslb_table_last(m->place.table, name->slot, &second) : GSLB_NO_SLOT;
-        if (pool != GSLB_NO_SLOT)
-            name_print(t, gslb_table_identity(m->place.table, name->slot),
-                       gslb_table_identity(m->place.table, pool), now,
-                       s->winner[i] != GSLB_NONE ? now : (int64_t)second * 1000);
-    }
-}
-
 /* Drops what is too old, prints the rest. */
-static void kept_print(struct gslb_monitor *m, struct text *t)
+static void kept_print(struct gslb_monitor *m, struct text *t, unsigned i)
 {
     int64_t limit = monitor_now(m) - MONITOR_DAY;
-    for (unsigned i = 0; i < KEPT_BUCKETS; i++) {
-        for (struct kept **at = &m->memory.states[i], *k; (k = *at);) {
-            if (k->seen_ms < limit) {
-                *at = k->next;
-                state_free(k);
-                continue;
-            }
-            state_print(t, k);
-            at = &k->next;
+    for (struct kept **at = &m->memory.states[i], *k; (k = *at);) {
+        if (k->seen_ms < limit) {
+            *at = k->next;
+            state_free(k);
+            continue;
         }
-        for (struct kept_name **at = &m->memory.names[i], *k; (k = *at);) {
-            if (k->seen_ms < limit) {
-                *at = k->next;
-                name_free(k);
-                continue;
-            }
-            if (!*k->pool)
-                up_print(t, k->key, k->seen_ms, k->at_ms != 0);
-            else
-                name_print(t, k->key, k->pool, k->seen_ms, k->at_ms);
-            at = &k->next;
+        state_print(t, k);
+        at = &k->next;
+    }
+    for (struct kept_name **at = &m->memory.names[i], *k; (k = *at);) {
+        if (k->seen_ms < limit) {
+            *at = k->next;
+            name_free(k);
+            continue;
         }
+        if (!*k->pool)
+            up_print(t, k->key, k->seen_ms, k->at_ms != 0);
+        else
+            name_print(t, k->key, k->pool, k->seen_ms, k->at_ms);
+        at = &k->next;
     }
 }
 
-void memory_save(struct gslb_monitor *m)
+static void seats_print(struct gslb_monitor *m, struct text *t, unsigned i)
+{
+    const struct seat *seat = &m->scene->seats[i];
+    if (seat->machine->health.status != GSLB_UNKNOWN)
+        seat_print(t, seat, monitor_now(m));
+}
+
+static void members_print(struct gslb_monitor *m, struct text *t, unsigned i)
+{
+    const struct member *mb = &m->scene->members[i];
+    char key[600];
+    was_up_key(mb, key, sizeof key);
+    up_print(t, key, monitor_now(m), mb->view.was_up);
+}
+
+static void names_print(struct gslb_monitor *m, struct text *t, unsigned i)
+{
+    const struct gslb_table *table = m->place.table;
+    const struct gslb_name *name = &m->scene->plan->names[i];
+    int64_t now = monitor_now(m);
+    uint32_t second = 0;
+    uint32_t pool = name->owner ? gslb_table_last(table, name->slot, &second) : GSLB_NO_SLOT;
+    if (pool != GSLB_NO_SLOT)
+        name_print(t, gslb_table_identity(table, name->slot), gslb_table_identity(table, pool), now,
+                   m->scene->winner[i] != GSLB_NONE ? now : (int64_t)second * 1000);
+}
+
+/* One new file on its way: printed in slices, then written, perhaps by another thread, which has
+ * all of this until it is done. Lines do not depend on each other: those of later slices are
+ * younger, nothing else. */
+struct saving {
+    struct gslb_monitor *m;
+    const char *path;
+    struct text text;
+    unsigned part, at; /* printed next */
+    int err;
+};
+
+static const struct {
+    void (*print)(struct gslb_monitor *m, struct text *t, unsigned i);
+} parts[] = {{kept_print}, {seats_print}, {members_print}, {names_print}};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+static unsigned part_count(const struct gslb_monitor *m, unsigned part)
+{
+    const struct scene *s = m->scene;
+    return part == 0   ? KEPT_BUCKETS
+           : !s        ? 0
+           : part == 1 ? s->seat_count
+           : part == 2 ? s->member_count
+                       : s->plan->name_count;
+}
+
+/* False: there is more. */
+static bool saving_print(struct saving *v, unsigned lines)
+{
+    for (; v->part < PARTS; v->part++, v->at = 0)
+        for (unsigned count = part_count(v->m, v->part); v->at < count; v->at++) {
+            if (!lines--)
+                return false;
+            parts[v->part].print(v->m, &v->text, v->at);
+        }
+    return true;
+}
+
+static void saving_write(void *arg)
+{
+    struct saving *v = arg;
+    v->err = v->text.failed ? ERR_NOMEM
+                            : store_write(v->path, KIND, v->text.at, v->text.len, false, NULL);
+}
+
+static void saving_done(void *arg)
+{
+    struct saving *v = arg;
+    struct memory *y = &v->m->memory;
+    if (v->err && !y->failed)
+        log_warning("gslb", "%s: states are not kept: %s", y->path, err_text(v->err));
+    y->failed = v->err != 0;
+    y->dirty = y->dirty || v->err;
+    y->saving = NULL;
+    y->writing = false;
+    free(v->text.at);
+    free(v);
+}
+
+/* What changes from now on is for the next file. */
+static void saving_begin(struct gslb_monitor *m)
 {
     struct memory *y = &m->memory;
-    int64_t now = monitor_now(m);
-    if (!y->path || (!y->dirty && now - y->saved_ms < IDLE_MS))
+    y->saving = calloc(1, sizeof *y->saving);
+    if (!y->saving) {
+        y->failed = true;
         return;
-    struct text t = text_begin(m);
-    kept_print(m, &t);
-    if (m->scene)
-        scene_print(m, &t);
-    int err =
-        t.failed ? ERR_NOMEM : store_write(y->path, KIND, t.at ? t.at : "", t.len, false, NULL);
-    free(t.at);
-    if (err && !y->failed)
-        log_warning("gslb", "%s: states are not kept: %s", y->path, err_text(err));
-    y->failed = err != 0;
-    y->dirty = err != 0;
-    y->saved_ms = now;
+    }
+    *y->saving = (struct saving){.m = m, .path = y->path, .text = text_begin(m)};
+    text_put(&y->saving->text, "", 0);
+    y->dirty = false;
+    y->saved_ms = monitor_now(m);
+}
+
+static void saving_end(struct gslb_monitor *m)
+{
+    struct memory *y = &m->memory;
+    struct gslb_helper *h = m->place.helper;
+    struct saving *v = y->saving;
+    y->writing = true;
+    if (h && !h->run(h, saving_write, saving_done, v))
+        return;
+    saving_write(v);
+    saving_done(v);
+}
+
+bool memory_save(struct gslb_monitor *m, bool begin)
+{
+    struct memory *y = &m->memory;
+    if (!y->path || y->writing)
+        return false;
+    if (!y->saving && begin && (y->dirty || monitor_now(m) - y->saved_ms >= IDLE_MS))
+        saving_begin(m);
+    if (!y->saving)
+        return false;
+    if (!saving_print(y->saving, m->place.helper ? SLICE : UINT_MAX))
+        return true;
+    saving_end(m);
+    return false;
+}
+
+void memory_restart(struct gslb_monitor *m)
+{
+    struct saving *v = m->memory.saving;
+    if (!v || m->memory.writing)
+        return;
+    v->part = v->at = 0;
+    v->text.len = 0;
+}
+
+void memory_flush(struct gslb_monitor *m)
+{
+    struct memory *y = &m->memory;
+    if (m->place.helper)
+        m->place.helper->finish(m->place.helper);
+    if (!y->path || !(y->dirty || y->saving || m->scene)) /* with a scene: ages are of now then */
+        return;
+    memory_restart(m);
+    if (!y->saving)
+        saving_begin(m);
+    if (!y->saving)
+        return;
+    saving_print(y->saving, UINT_MAX);
+    saving_write(y->saving);
+    saving_done(y->saving);
 }
 
 /* ---- reading ---- */
@@ -538,7 +648,8 @@ static void kept_free(struct memory *y)
 static void kept_expire(struct gslb_monitor *m)
 {
     struct text t = text_begin(m);
-    kept_print(m, &t);
+    for (unsigned i = 0; i < KEPT_BUCKETS; i++)
+        kept_print(m, &t, i);
     free(t.at);
 }
 

@@ -86,8 +86,7 @@ void gslb_monitor_free(struct gslb_monitor *m)
         return;
     if (m->orders_unsure)
         orders_save(m);
-    m->memory.dirty = m->memory.dirty || m->scene; /* ages are of now then */
-    memory_save(m);
+    memory_flush(m);
     scene_adopt(m, NULL);
     monitor_fini(m);
 }
@@ -95,6 +94,7 @@ void gslb_monitor_free(struct gslb_monitor *m)
 int gslb_monitor_plan(struct gslb_monitor *m, struct gslb_plan *plan)
 {
     struct scene *s = NULL;
+    memory_restart(m);
     int err = plan ? scene_new(m, plan, &s) : 0;
     if (!err)
         scene_adopt(m, s);
@@ -147,9 +147,8 @@ unsigned gslb_monitor_turn(struct gslb_monitor *m)
     pools_settle(m);
     if (m->names_dirty && m->scene)
         names_settle(m);
-    if (second)
-        memory_save(m);
-    if (!list_is_empty(&m->ready))
+    bool more = memory_save(m, second);
+    if (more || !list_is_empty(&m->ready))
         return 0;
     int64_t wait = m->second_ms - now, timer = wheel_next(&m->wheel, now);
     wait = timer >= 0 && timer < wait ? timer : wait;

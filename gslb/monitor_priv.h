@@ -178,7 +178,9 @@ struct memory {
     struct kept *states[KEPT_BUCKETS];
     struct kept_name *names[KEPT_BUCKETS];
     bool dirty;
-    bool failed; /* the last saving did: said once */
+    bool failed;           /* the last saving did: said once */
+    struct saving *saving; /* NULL: none is on its way */
+    bool writing;          /* and it is not ours until it is written */
     int64_t saved_ms;
 };
 
@@ -287,7 +289,11 @@ int memory_read(struct gslb_monitor *m, struct diag_list *d);
 /* The file's body, with a NUL behind it, which is torn up. After an error some may be kept already.
  */
 int memory_parse(struct gslb_monitor *m, char *text, size_t len);
-void memory_save(struct gslb_monitor *m);
+/* Goes on with what is being saved; begins if that is due and there is something. True: it wants
+ * the next turn soon. */
+bool memory_save(struct gslb_monitor *m, bool begin);
+void memory_restart(struct gslb_monitor *m); /* the scene is another one */
+void memory_flush(struct gslb_monitor *m);   /* at the end: written when this returns */
 void memory_fini(struct memory *y);
 /* Of a seat: takes what is remembered. False: nothing is. */
 bool memory_restore(struct gslb_monitor *m, const struct seat *seat, struct gslb_health *h);

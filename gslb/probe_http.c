@@ -20,11 +20,27 @@ enum { BUFFER = 8192, LOAD_MAX = 1000000 };
 
 /* ---- what libcurl calls ---- */
 
+/* The digits behind the mark. */
+static void feed_load(struct probe_http_slot *s, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len && !s->load_ended; i++) {
+        char ch = bytes[i];
+        if (s->load_mark.got < s->load_mark.len)
+            probe_match_feed(&s->load_mark, &ch, 1);
+        else if (ch >= '0' && ch <= '9' && s->load_len < LOAD_DIGITS)
+            s->load_text[s->load_len++] = ch;
+        else
+            s->load_ended = s->load_len || (ch != ' ' && ch != '\t');
+    }
+}
+
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct probe_http_slot *s = arg;
     size_t len = size * n, room = PROBE_BODY_MAX - s->body_seen, take = len < room ? len : room;
     probe_match_feed(&s->body, bytes, take);
+    if (s->load_mark.len)
+        feed_load(s, bytes, take);
     s->body_seen += take;
     s->body_full = take < len || s->body_seen == PROBE_BODY_MAX;
     return s->body_full ? 0 : len;
@@ -153,9 +169,11 @@ static bool status_is_good(const struct gslb_check *c, long status)
     return false;
 }
 
-static void judge_answer(struct gslb_probe *probe, const struct probe_http_slot *s, long status)
+static void judge_answer(struct gslb_probe *probe, struct probe_http_slot *s, long status)
 {
     const struct gslb_check *c = probe->check;
+    if (c->load_body && s->load_mark.got == s->load_mark.len)
+        take_load(s, s->load_text, s->load_len);
     if (!status_is_good(c, status))
         probe_finish(probe, GSLB_FAIL, "status %ld", status);
     else if (c->header && !s->header_found)
@@ -165,7 +183,7 @@ static void judge_answer(struct gslb_probe *probe, const struct probe_http_slot 
                      s->body_full ? "'s first 64 KiB" : "", c->body);
     else
         probe_finish(probe, GSLB_PASS, "status %ld%s", status,
-                     s->load_bad ? ", the load header is no number up to 1,000,000" : "");
+                     s->load_bad ? ", the load is no number up to 1,000,000" : "");
 }
 
 static bool is_ours(CURLcode err)
@@ -450,6 +468,10 @@ static void http_start(struct gslb_probe *probe)
     s->trust = trust;
     s->body_seen = 0;
     s->body = (struct probe_match){.want = c->body, .len = c->body ? strlen(c->body) : 0};
+    s->load_mark =
+        (struct probe_match){.want = c->load_body, .len = c->load_body ? strlen(c->load_body) : 0};
+    s->load_len = 0;
+    s->load_ended = false;
     s->body_full = s->header_found = s->load_bad = false;
     s->opened = false;
     s->connected_us = 0;

@@ -20,6 +20,8 @@ struct x509_store_st; /* X509_STORE, without OpenSSL's headers */
 enum probe_state { PROBE_FREE, PROBE_WAITING, PROBE_RUNNING };
 
 /* Finds a text in a stream that comes in pieces, without keeping the stream. */
+#define LOAD_DIGITS 8 /* one more than a load has, to see that it is none */
+
 struct probe_match {
     const char *want;
     size_t len, got; /* got: so many of want are the end of what was seen; len: found */
@@ -40,6 +42,10 @@ struct probe_http_slot { /* an easy handle with what it borrows; kept for the ne
     struct x509_store_st *trust; /* NULL: the certificate is not verified */
     size_t body_seen;
     struct probe_match body;
+    struct probe_match load_mark; /* what stands before the load in the body */
+    char load_text[LOAD_DIGITS + 1];
+    unsigned load_len;
+    bool load_ended;
     bool body_full, header_found, load_bad, opened;
     uint32_t connected_us; /* on a socket that was opened for it */
     int own_errno;         /* no socket could be made */

@@ -10,8 +10,8 @@
 
 /* ---- probes ---- */
 
-/* A wait is the interval and up to `jitter` more or less. The first one after the first probe is
- * any part of it: what began together spreads. */
+/* A wait is the interval or up to `jitter` less, never more: an outage is seen after fail-after
+ * intervals. The first one after the first probe is any part of it: what began together spreads. */
 static int64_t probe_wait(struct probe *p, bool spread)
 {
     const struct gslb_check *c = p->check;
@@ -19,7 +19,7 @@ static int64_t probe_wait(struct probe *p, bool spread)
     if (spread)
         return 1 + (int64_t)rng_below(&p->m->rng, every);
     uint32_t jitter = (uint32_t)((uint64_t)every * c->jitter_permille / 1000);
-    return (int64_t)every - jitter + (int64_t)rng_below(&p->m->rng, 2 * jitter + 1);
+    return (int64_t)every - jitter + (int64_t)rng_below(&p->m->rng, jitter + 1);
 }
 
 void probe_arm(struct probe *p)

@@ -385,8 +385,9 @@ static void set_ttl(struct steering *s)
         ttl = n->ttl_min;
     if (ttl != before)
         why = GSLB_WHY_CLAMPED;
-    if (s->until_s != UINT32_MAX && s->until_s < s->ask->mono_s + ttl) {
-        int64_t left = s->until_s - s->ask->mono_s;
+    /* Of the present second nobody knows how much is left. */
+    if (s->until_s != UINT32_MAX && s->until_s < s->ask->mono_s + 1 + ttl) {
+        int64_t left = s->until_s - s->ask->mono_s - 1;
         ttl = left > 0 ? (uint32_t)left : 0;
         why = GSLB_WHY_FORCED;
     }

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define PACKET_MAX (DNS_HEADER_LEN + DNS_NAME_MAX + 4 + 11 + 4 + EDNS_COOKIE_MAX)
+#define PACKET_MAX \
+    (DNS_HEADER_LEN + DNS_NAME_MAX + 4 + 11 + 4 + EDNS_COOKIE_MAX + 24) /* 24: a subnet */
 #define TCP_MAX_MS 3000
 
 struct cut_addr *attempt_target(struct iter *it, const struct attempt *a)
@@ -110,6 +111,8 @@ static uint16_t build(struct iter *it, struct attempt *a, uint8_t *p, bool mix)
     wcur_u16(&c, DNS_CLASS_IN);
     struct edns e = {
         .present = true, .dnssec_ok = true, .size = w->r->o.edns_size, .cookie_len = a->cookie_len};
+    if (a->told)
+        e.subnet = it->walk->subnet;
     memcpy(e.cookie, a->cookie, a->cookie_len);
     a->question_end = (uint16_t)wcur_len(&c);
     if (a->edns)
@@ -170,6 +173,7 @@ static int launch(struct iter *it, struct cut_addr *to, enum net_proto proto, bo
     bool mix = !tcp && r->o.case_randomisation && !info.case_broken;
     a->iter = it;
     a->edns = !plain && !info.edns_broken;
+    a->told = a->edns && subnet_is_told(it, to);
     a->question = it->question;
     a->hop = it->hop;
     a->cut = it->cut.serial;

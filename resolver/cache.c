@@ -8,8 +8,10 @@
  * A flood of one-time names passes through small and never reaches main. An expired entry stays in
  * its place until it is the oldest or is replaced, so that a steady name whose TTL ran out keeps
  * its seat in main when it is stored again. An entry is one block: the lower-case key name, then
- * what its sets need, so that a get is one copy. Everything is counted against the shard's
- * share of the limit, tables included. */
+ * what its sets need, so that a get is one copy. An entry of a network has its address behind the
+ * name and a hash of its own, so that a thousand networks are no burden to the name's other
+ * entries; a shard counts its networks by length, and a get tries those lengths only. Everything is
+ * counted against the shard's share of the limit, tables included. */
 #include "resolver/cache.h"
 
 #include "base/hash.h"
@@ -29,6 +31,8 @@ enum {
     CACHE_FREQ_MAX = 3,
     CACHE_GHOST_WAYS = 4,
     CACHE_MALLOC_OVERHEAD = 16,
+    CACHE_NET_OCTETS = 16,
+    CACHE_LENGTHS = 32 + 128, /* of networks: IPv4, then IPv6, from 1 bit on */
 };
 
 /* A set inside an entry: places are offsets into data. */
@@ -55,7 +59,10 @@ struct item {
     uint16_t origin_port;
     uint8_t origin_ip[16];
     uint8_t proof_count;
-    uint8_t data[]; /* key name in lower case, owners and RDATA, and a slot per set of the proof */
+    uint8_t family, scope; /* of the network's entry; 0: everybody's */
+    bool told;
+    /* Key name in lower case, the network, owners and RDATA, and a slot per set of the proof. */
+    uint8_t data[];
 };
 
 struct shard {
@@ -65,6 +72,7 @@ struct shard {
     struct list small, main; /* oldest first */
     uint64_t bytes, small_bytes;
     uint64_t entries, hits, misses, inserts, evictions;
+    uint32_t lengths[CACHE_LENGTHS]; /* entries of networks */
 } __attribute__((aligned(64)));
 
 struct cache {
@@ -80,6 +88,8 @@ struct place {
     struct shard *shard;
     uint64_t hash;
     uint16_t type;
+    uint8_t family, scope;
+    const uint8_t *net; /* CACHE_NET_OCTETS, when there is a scope */
 };
 
 static struct shard *shard_of(struct cache *c, uint64_t name_hash)
@@ -90,9 +100,33 @@ static struct shard *shard_of(struct cache *c, uint64_t name_hash)
 static struct place place_of(struct cache *c, const struct cache_key *k)
 {
     uint64_t h = dns_name_hash(k->name, c->seed);
-    struct place p = {shard_of(c, h), 0, k->kind == CACHE_NXDOMAIN ? 0 : k->type};
+    struct place p = {.shard = shard_of(c, h), .type = k->kind == CACHE_NXDOMAIN ? 0 : k->type};
     p.hash = hash_mix(h ^ ((uint64_t)p.type << 32 | (uint64_t)k->kind << 8 | k->plane));
     return p;
+}
+
+/* The same for the first `bits` of a network, which go into net; p is of everybody's entry. */
+static struct place place_of_net(const struct place *p, const struct edns_subnet *s, uint8_t bits,
+                                 uint8_t net[static CACHE_NET_OCTETS])
+{
+    struct place n = *p;
+    n.family = s->family;
+    n.scope = bits;
+    n.net = net;
+    memset(net, 0, CACHE_NET_OCTETS);
+    memcpy(net, s->ip, (bits + 7u) / 8);
+    if (bits % 8)
+        net[bits / 8] &= (uint8_t)(0xff00 >> bits % 8);
+    uint64_t high, low;
+    memcpy(&high, net, 8);
+    memcpy(&low, net + 8, 8);
+    n.hash = hash_mix(p->hash ^ hash_mix(high ^ (uint64_t)bits << 8 ^ s->family) ^ low);
+    return n;
+}
+
+static unsigned length_index(uint8_t family, uint8_t scope)
+{
+    return (family == 1 ? 0 : 32u) + scope - 1;
 }
 
 static uint64_t item_bytes(uint32_t data_size)
@@ -105,12 +139,19 @@ static struct item **bucket_of(const struct cache *c, struct shard *s, uint64_t 
     return &s->buckets[hash & c->bucket_mask];
 }
 
+static bool is_of_net(const struct item *i, const struct place *p)
+{
+    return i->family == p->family &&
+           !memcmp(i->data + dns_name_len(i->data), p->net, CACHE_NET_OCTETS);
+}
+
 static struct item *item_find(const struct cache *c, const struct place *p,
                               const struct cache_key *k)
 {
     struct item *i = *bucket_of(c, p->shard, p->hash);
     while (i && !(i->hash == p->hash && i->type == p->type && i->kind == k->kind &&
-                  i->plane == k->plane && dns_name_equal(i->data, k->name)))
+                  i->plane == k->plane && i->scope == p->scope &&
+                  dns_name_equal(i->data, k->name) && (!p->scope || is_of_net(i, p))))
         i = i->next;
     return i;
 }
@@ -127,6 +168,8 @@ static void item_remove(const struct cache *c, struct shard *s, struct item *i)
     if (!i->in_main)
         s->small_bytes -= bytes;
     s->entries--;
+    if (i->scope)
+        s->lengths[length_index(i->family, i->scope)]--;
     free(i);
 }
 
@@ -142,6 +185,8 @@ static void item_insert(const struct cache *c, struct shard *s, struct item *i)
         s->small_bytes += bytes;
     s->entries++;
     s->inserts++;
+    if (i->scope)
+        s->lengths[length_index(i->family, i->scope)]++;
 }
 
 static uint32_t *ghost_group(const struct cache *c, struct shard *s, uint64_t hash)
@@ -255,7 +300,9 @@ static struct cache_entry item_view(const struct item *i, const uint8_t *data,
                             .ttl_stored = i->ttl_s,
                             .rank = i->rank,
                             .rcode = i->rcode,
-                            .ede = i->ede};
+                            .ede = i->ede,
+                            .scope = i->scope,
+                            .told = i->told};
     memcpy(e.origin.ip, i->origin_ip, sizeof e.origin.ip);
     e.origin.port = i->origin_port;
     return e;
@@ -332,7 +379,8 @@ static struct item *item_new(const struct cache_key *k, const struct place *p,
 {
     struct slot set, sigs, proof[CACHE_PROOF_MAX];
     size_t name_len = dns_name_len(k->name);
-    size_t mid = slot_plan(&set, &e->set, k->name, name_len);
+    size_t first = name_len + (p->scope ? CACHE_NET_OCTETS : 0);
+    size_t mid = slot_plan(&set, &e->set, k->name, first);
     size_t beside = slot_plan(&sigs, &e->sigs, k->name, mid);
     size_t end = proof_plan(proof, e, k->name, beside) + e->proof_count * sizeof(struct slot);
     struct item *i = malloc(sizeof *i + end);
@@ -351,10 +399,15 @@ static struct item *item_new(const struct cache_key *k, const struct place *p,
                        .rcode = e->rcode,
                        .ede = e->ede,
                        .origin_port = e->origin.port,
-                       .proof_count = (uint8_t)e->proof_count};
+                       .proof_count = (uint8_t)e->proof_count,
+                       .family = p->family,
+                       .scope = p->scope,
+                       .told = e->told};
     memcpy(i->origin_ip, e->origin.ip, sizeof i->origin_ip);
     dns_name_lower(i->data, k->name);
-    slot_fill(&set, &e->set, name_len, i->data);
+    if (p->scope)
+        memcpy(i->data + name_len, p->net, CACHE_NET_OCTETS);
+    slot_fill(&set, &e->set, first, i->data);
     slot_fill(&sigs, &e->sigs, mid, i->data);
     proof_fill(proof, e, beside, i->data);
     return i;
@@ -494,12 +547,27 @@ static bool get_locked(const struct cache *c, const struct place *p, const struc
     return true;
 }
 
+/* RFC 7871 7.3.1: the longest of the networks that cover the asker's. */
+static bool get_net(const struct cache *c, const struct place *p, const struct cache_key *k,
+                    int64_t now_s, struct arena *a, struct cache_entry *e)
+{
+    for (uint8_t bits = k->subnet->source; bits; bits--) {
+        if (!p->shard->lengths[length_index(k->subnet->family, bits)])
+            continue;
+        uint8_t net[CACHE_NET_OCTETS];
+        struct place n = place_of_net(p, k->subnet, bits, net);
+        if (get_locked(c, &n, k, now_s, a, e))
+            return true;
+    }
+    return false;
+}
+
 bool cache_get(struct cache *c, const struct cache_key *k, int64_t now_s, struct arena *a,
                struct cache_entry *e)
 {
     struct place p = place_of(c, k);
     pthread_mutex_lock(&p.shard->lock);
-    bool hit = get_locked(c, &p, k, now_s, a, e);
+    bool hit = k->subnet ? get_net(c, &p, k, now_s, a, e) : get_locked(c, &p, k, now_s, a, e);
     p.shard->hits += hit;
     p.shard->misses += !hit;
     pthread_mutex_unlock(&p.shard->lock);
@@ -526,6 +594,9 @@ int cache_put(struct cache *c, const struct cache_key *k, int64_t now_s,
     if (is_too_large(e))
         return ERR_LIMIT;
     struct place p = place_of(c, k);
+    uint8_t net[CACHE_NET_OCTETS];
+    if (k->subnet)
+        p = place_of_net(&p, k->subnet, k->subnet->scope, net);
     struct item *i = item_new(k, &p, e, now_s);
     if (!i)
         return ERR_NOMEM;
@@ -551,7 +622,7 @@ bool cache_cut(struct cache *c, const uint8_t *name, uint8_t plane, int64_t now_
                struct cache_entry *e)
 {
     for (;; name = dns_name_parent(name)) {
-        struct cache_key k = {name, DNS_TYPE_NS, CACHE_DELEGATION, plane};
+        struct cache_key k = {name, DNS_TYPE_NS, CACHE_DELEGATION, plane, NULL};
         struct place p = place_of(c, &k);
         pthread_mutex_lock(&p.shard->lock);
         bool found = get_locked(c, &p, &k, now_s, a, e);
@@ -626,7 +697,11 @@ void cache_walk(struct cache *c, const uint8_t *below, int64_t now_s,
                 const struct item *i = container_of(it, struct item, queue);
                 if (!item_is_live(i, now_s) || !dns_name_is_sub(i->data, below))
                     continue;
-                struct cache_key k = {i->data, i->type, i->kind, i->plane};
+                struct edns_subnet net = {
+                    .family = i->family, .source = i->scope, .scope = i->scope};
+                if (i->scope)
+                    memcpy(net.ip, i->data + dns_name_len(i->data), sizeof net.ip);
+                struct cache_key k = {i->data, i->type, i->kind, i->plane, i->scope ? &net : NULL};
                 struct dns_rrset proof[CACHE_PROOF_MAX];
                 struct cache_entry e = item_view(i, i->data, proof, now_s);
                 fn(arg, &k, &e);

@@ -68,14 +68,29 @@ static struct list *bucket_of(struct shard *d, uint64_t hash)
     return &d->buckets[hash / SHARDS % BUCKETS];
 }
 
+static bool same_name(const struct coalesce_seat *a, const struct coalesce_seat *b)
+{
+    return a->hash == b->hash && a->type == b->type && dns_name_equal(a->name, b->name);
+}
+
 static struct coalesce_seat *find_leader(struct list *bucket, const struct coalesce_seat *like)
 {
     LIST_FOR (l, bucket) {
         struct coalesce_seat *s = container_of(l, struct coalesce_seat, link);
-        if (s->hash == like->hash && s->type == like->type && dns_name_equal(s->name, like->name))
+        if (same_name(s, like) && edns_subnet_equal(&s->subnet, &like->subnet))
             return s;
     }
     return NULL;
+}
+
+static bool is_full(struct list *bucket, const struct coalesce_seat *like)
+{
+    unsigned n = 0;
+    LIST_FOR (l, bucket) {
+        const struct coalesce_seat *s = container_of(l, struct coalesce_seat, link);
+        n += s->subnet.family && same_name(s, like);
+    }
+    return n >= COALESCE_SUBNETS;
 }
 
 void coalesce_mark(struct coalesce *t, struct coalesce_seat *s, struct coalesce_inbox *in,
@@ -100,12 +115,16 @@ enum coalesce_role coalesce_enter(struct coalesce *t, struct coalesce_seat *s, b
     if (!leader && !s->looked && s->mark != atomic_load(&d->left)) {
         s->looked = true;
         role = COALESCE_LOOK;
+    } else if (!leader && s->subnet.family && is_full(bucket, s)) {
+        role = COALESCE_FULL;
     } else if (!leader) {
         s->role = role = COALESCE_LEADS;
         list_push(bucket, &s->link);
     } else if (may_wait && s->inbox->wake) {
         s->role = role = COALESCE_WAITS;
         list_push(&leader->waiting, &s->link);
+    } else if (s->subnet.family) {
+        role = COALESCE_FULL;
     }
     pthread_mutex_unlock(&d->lock);
     return role;

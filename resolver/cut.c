@@ -25,7 +25,7 @@ void cut_new_question(struct cut *c)
         struct cut_addr *a = &c->addrs[i];
         a->udp_tries = 0;
         a->out = a->silent = a->tcp_tried = a->tcp_silent = a->plain_tried = a->case_only =
-            a->cookie_asked = false;
+            a->cookie_asked = a->untold = false;
     }
 }
 

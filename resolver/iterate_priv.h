@@ -93,6 +93,8 @@ struct walk {
     uint8_t plane;               /* below our own zone's cut, or 0 */
     const uint8_t *start_zone;   /* that cut, */
     const struct dns_msg *start; /* and its referral */
+    struct edns_subnet subnet;   /* of the client, to be told; family 0: none */
+    uint8_t scope;               /* of the answer so far */
     bool cache_only;             /* asked without RD */
     bool refresh;                /* takes nothing of the answer from the cache that expires soon */
     bool running;
@@ -129,8 +131,9 @@ struct cut_addr {
     bool out;    /* answered uselessly, or refused: not again for this question */
     bool silent; /* a UDP timer ran out */
     bool tcp_tried, tcp_silent, plain_tried;
-    bool case_only;    /* a mismatch in the case of the question only */
-    bool cookie_asked; /* BADCOOKIE was answered with the new one */
+    bool case_only;        /* a mismatch in the case of the question only */
+    bool cookie_asked : 1; /* BADCOOKIE was answered with the new one */
+    bool untold : 1;       /* does not take a client's subnet */
 };
 struct cut {
     const uint8_t *zone;
@@ -196,6 +199,7 @@ struct iter {
     struct dns_msg msg;
     struct attempt *from;
     enum reply_class class;
+    uint8_t scope; /* of the subnet it was told */
     /* The outcome. */
     uint16_t rcode;
     struct dns_rrset answer[ITER_SETS_MAX];
@@ -224,6 +228,7 @@ struct attempt {
     uint8_t cookie_len;                /* of the cookie sent, whole */
     uint8_t cookie[EDNS_COOKIE_MAX];
     bool timed_out, edns, retried;
+    bool told; /* the client's subnet */
 };
 
 enum iter_next { ITER_AGAIN, ITER_PAUSE, ITER_DONE };
@@ -291,19 +296,33 @@ void attempts_cancel(struct walk *k);
 /* Where the address that gave the current reply stands in the cut. */
 struct cut_addr *attempt_target(struct iter *it, const struct attempt *a);
 
+/* subnet.c: a client's network in questions and replies (RFC 7871) */
+/* What is to be told for this question; family 0: nothing. */
+struct edns_subnet subnet_of(const struct resolver_ask *ask);
+/* Whether this question to this address tells it. */
+bool subnet_is_told(const struct iter *it, const struct cut_addr *to);
+/* Of a reply to a question that told it: the scope, for what comes of the reply. False: the reply
+ * is of no use, but the server may answer when it is told nothing. */
+bool subnet_read(struct iter *it);
+
 /* full.c: beside the answer */
 void full_add(struct iter *it);
 
 /* store.c */
 void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                const struct dns_rrset *set, const struct dns_rrset *sigs, uint8_t rank);
-/* With a proof: set, sigs, proof and rank of e are what is to be stored. */
-void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+/* A part of the answer: set, sigs, proof and rank of e are what is to be stored; for the client's
+ * network alone if the reply has a scope. */
+void store_answer(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                   struct cache_entry *e);
 uint32_t store_negative_ttl(struct iter *it, struct dns_rrset *soa);
 void store_failure(struct iter *it);
 bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
                struct cache_entry *e);
+/* The same for a part of the client's answer: of its network, or what is known to be for everybody
+ * whoever asks. */
+bool store_find(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+                struct cache_entry *e);
 uint8_t store_plane(const struct iter *it, const uint8_t *name);
 const char *store_rank(uint8_t kind, uint8_t rank);
 static inline bool plane_is_forward(uint8_t plane)

@@ -9,8 +9,8 @@
 #define WAITS_MAX 4 /* leaders that may give up under us */
 
 /* The key is name and type: DO is always set upstream and CD changes nothing before validation, so
- * one result serves every client; the plane follows from the name. What starts at a zone of our own
- * is not shared. */
+ * one result serves every client of a network; the plane follows from the name. What starts at a
+ * zone of our own is not shared. */
 enum iter_next step_join(struct iter *it)
 {
     struct walk *k = it->walk;
@@ -25,6 +25,9 @@ enum iter_next step_join(struct iter *it)
         return ITER_PAUSE;
     case COALESCE_LOOK:
         return iter_goto(it, ITER_CACHE);
+    case COALESCE_FULL:
+        it->from_memory = true; /* says nothing of the name */
+        return iter_fail(it, DNS_EDE_OTHER, "too many networks are asked for at once");
     default:
         return iter_goto(it, ITER_CUT);
     }

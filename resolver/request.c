@@ -15,12 +15,13 @@ static uint64_t key_of(const struct resolver_worker *w, const uint8_t *qname, ui
 }
 
 static struct walk *find_walk(struct resolver_worker *w, const uint8_t *qname, uint16_t qtype,
-                              uint8_t plane)
+                              uint8_t plane, const struct edns_subnet *subnet)
 {
     struct list *bucket = &w->table[key_of(w, qname, qtype)];
     LIST_FOR (l, bucket) {
         struct walk *k = container_of(l, struct walk, bucket);
-        if (k->qtype == qtype && k->plane == plane && dns_name_equal(k->qname, qname))
+        if (k->qtype == qtype && k->plane == plane && dns_name_equal(k->qname, qname) &&
+            edns_subnet_equal(&k->subnet, subnet))
             return k;
     }
     return NULL;
@@ -181,6 +182,7 @@ void walk_end(struct walk *k)
                                   .additional = top->additional,
                                   .additional_count = top->additional_count,
                                   .ede_count = k->ede_count,
+                                  .scope = k->scope,
                                   .from_cache = !k->attempts_made && !k->waits && !top->failed};
     memcpy(res.ede, k->ede, sizeof res.ede);
     record_end(k, &res);
@@ -210,7 +212,8 @@ void walk_end(struct walk *k)
 
 void walk_prime(struct resolver_worker *w)
 {
-    if (find_walk(w, dns_name_root, DNS_TYPE_NS, 0))
+    const struct edns_subnet none = {0};
+    if (find_walk(w, dns_name_root, DNS_TYPE_NS, 0, &none))
         return;
     struct walk *k = walk_new(w, dns_name_root, DNS_TYPE_NS);
     if (!k)
@@ -259,7 +262,8 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
     q->started_us = clock_mono_us(w->r->clock);
     list_init(&q->link);
     uint8_t plane = ask->referral ? (uint8_t)(PLANE_VIEW + ask->view) : 0;
-    struct walk *k = rd ? find_walk(w, ask->qname, ask->qtype, plane) : NULL;
+    struct edns_subnet subnet = subnet_of(ask);
+    struct walk *k = rd ? find_walk(w, ask->qname, ask->qtype, plane, &subnet) : NULL;
     if (k) {
         join(k, q);
         *req = q;
@@ -277,6 +281,7 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
         free(q);
         return ERR_INVALID;
     }
+    k->subnet = k->seat.subnet = subnet;
     k->cache_only = !rd;
     k->refresh = rd && ask->refresh;
     q->walk = k;

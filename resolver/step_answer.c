@@ -47,7 +47,7 @@ static void keep_set(struct iter *it, struct part *p, const struct dns_rrset *se
         find_proof(it, p, &e);
         proof_give(it, e.proof, e.proof_count, set->ttl);
     }
-    store_proven(it, CACHE_DATA, set->owner, set->type, &e);
+    store_answer(it, CACHE_DATA, set->owner, set->type, &e);
 }
 
 static bool accept_data(struct iter *it, struct part *p)
@@ -173,7 +173,7 @@ enum iter_next step_negative(struct iter *it)
     e.proof = proof_of_nothing(it, sets, n, &e.proof_count);
     proof_give(it, e.proof, e.proof_count, soa.ttl);
     if (cached)
-        store_proven(it, nx ? CACHE_NXDOMAIN : CACHE_NODATA, it->name, nx ? 0 : it->qtype, &e);
+        store_answer(it, nx ? CACHE_NXDOMAIN : CACHE_NODATA, it->name, nx ? 0 : it->qtype, &e);
     it->rcode = nx ? DNS_RCODE_NXDOMAIN : DNS_RCODE_NOERROR;
     return iter_goto(it, ITER_FINISH);
 }

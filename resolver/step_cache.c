@@ -59,7 +59,8 @@ static bool nxdomain_above(struct iter *it, struct cache_entry *e)
     for (const uint8_t *n = it->name;; n = dns_name_parent(n)) {
         if (store_plane(it, n) != plane)
             return false;
-        if (store_get(it, CACHE_NXDOMAIN, n, 0, e) && (n == it->name || proof_reaches(e, it->name)))
+        if (store_find(it, CACHE_NXDOMAIN, n, 0, e) &&
+            (n == it->name || proof_reaches(e, it->name)))
             return true;
         if (!*n)
             return false;
@@ -73,7 +74,7 @@ static bool dname_above(struct iter *it, struct cache_entry *e)
         n = dns_name_parent(n);
         if (store_plane(it, n) != plane)
             return false;
-        if (store_get(it, CACHE_DATA, n, DNS_TYPE_DNAME, e) && e->set.count == 1)
+        if (store_find(it, CACHE_DATA, n, DNS_TYPE_DNAME, e) && e->set.count == 1)
             return true;
     }
     return false;
@@ -103,18 +104,18 @@ enum iter_next step_cache(struct iter *it)
     struct cache_entry e;
     enum iter_next next;
     join_mark(it);
-    if (store_get(it, CACHE_DATA, it->name, it->qtype, &e)) {
+    if (store_find(it, CACHE_DATA, it->name, it->qtype, &e)) {
         give(it, &e);
         return iter_goto(it, ITER_FINISH);
     }
     if (it->qtype != DNS_TYPE_CNAME && it->qtype != DNS_TYPE_ANY &&
-        store_get(it, CACHE_DATA, it->name, DNS_TYPE_CNAME, &e) && e.set.count == 1) {
+        store_find(it, CACHE_DATA, it->name, DNS_TYPE_CNAME, &e) && e.set.count == 1) {
         give(it, &e);
         if (!alias_follow(it, e.set.rdata + 2, DNS_TYPE_CNAME, &next))
             return next;
         return iter_goto(it, ITER_LOCAL);
     }
-    if (store_get(it, CACHE_NODATA, it->name, it->qtype, &e))
+    if (store_find(it, CACHE_NODATA, it->name, it->qtype, &e))
         return give_negative(it, &e, DNS_RCODE_NOERROR);
     if (nxdomain_above(it, &e))
         return give_negative(it, &e, DNS_RCODE_NXDOMAIN);

@@ -64,6 +64,13 @@ static enum iter_next without_edns(struct iter *it)
     return move_to(it, NET_PROTO_UDP, true);
 }
 
+/* The same question once more, with nothing told of the client. */
+static enum iter_next without_subnet(struct iter *it, struct cut_addr *to)
+{
+    to->untold = true;
+    return move_to(it, it->from->t.proto, false);
+}
+
 /* RFC 7873 5.3. A reply that shows another client cookie than ours is a forger's, or a broken
  * server's: TCP tells. False: the question goes there. */
 static bool check_cookie(struct iter *it, struct cut_addr *to)
@@ -141,6 +148,9 @@ enum iter_next step_classify(struct iter *it)
         return move_to(it, NET_PROTO_TCP, false);
     if (m->rcode == DNS_RCODE_BADCOOKIE && it->from->cookie_len)
         return show_cookie(it, to);
+    it->scope = 0;
+    if (it->from->told && !subnet_read(it))
+        return without_subnet(it, to);
     if (it->class == CLASS_TRUNCATED && !to->tcp_tried)
         return move_to(it, NET_PROTO_TCP, false);
     if (it->class == CLASS_TRUNCATED && it->pending) /* of a second try; TCP is under way */

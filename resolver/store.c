@@ -54,22 +54,54 @@ static bool is_refreshed(const struct iter *it, uint8_t kind, const uint8_t *nam
            (uint64_t)e->ttl_stored * it->walk->w->r->o.refresh_percent;
 }
 
-bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
-               struct cache_entry *e)
+/* told: of everybody's entries only those that came when a network was told. */
+static bool get(struct iter *it, const struct cache_key *key, bool told, struct cache_entry *e)
 {
     struct resolver *r = it->walk->w->r;
-    struct cache_key key = {
-        .name = name, .type = type, .kind = kind, .plane = store_plane(it, name)};
     memset(e, 0, sizeof *e);
-    bool hit = cache_get(r->cache, &key, resolver_now_s(r), &it->walk->arena, e);
-    if (hit && is_refreshed(it, kind, name, e)) {
+    bool hit = cache_get(r->cache, key, resolver_now_s(r), &it->walk->arena, e);
+    if (hit && ((told && !e->told) || is_refreshed(it, key->kind, key->name, e))) {
         memset(e, 0, sizeof *e);
         hit = false;
     }
     if (hit)
-        trace_add(&it->walk->trace, TRACE_PROBE, it->id, walk_us(it->walk), kind_name(kind), name,
-                  (unsigned)type, "hit", (unsigned)e->ttl_left, store_rank(kind, e->rank));
+        trace_add(&it->walk->trace, TRACE_PROBE, it->id, walk_us(it->walk), kind_name(key->kind),
+                  key->name, (unsigned)key->type, "hit", (unsigned)e->ttl_left,
+                  store_rank(key->kind, e->rank));
     return hit;
+}
+
+bool store_get(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+               struct cache_entry *e)
+{
+    struct cache_key key = {
+        .name = name, .type = type, .kind = kind, .plane = store_plane(it, name)};
+    return get(it, &key, false, e);
+}
+
+/* The client's own question, and it tells the client's network. */
+static bool is_of_subnet(const struct iter *it)
+{
+    return it->walk->subnet.family && !it->parent;
+}
+
+/* What came without a network may have been made for ours: who tells one has to ask. */
+bool store_find(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+                struct cache_entry *e)
+{
+    struct walk *k = it->walk;
+    struct cache_key key = {
+        .name = name, .type = type, .kind = kind, .plane = store_plane(it, name)};
+    if (!is_of_subnet(it))
+        return get(it, &key, false, e);
+    key.subnet = &k->subnet;
+    if (!get(it, &key, false, e)) {
+        key.subnet = NULL;
+        if (!get(it, &key, true, e))
+            return false;
+    }
+    k->scope = e->scope > k->scope ? e->scope : k->scope;
+    return true;
 }
 
 static uint32_t clamp_ttl(const struct resolver_options *o, uint8_t kind, uint32_t ttl)
@@ -85,11 +117,11 @@ static uint32_t clamp_ttl(const struct resolver_options *o, uint8_t kind, uint32
 }
 
 static void put(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
-                struct cache_entry *e)
+                const struct edns_subnet *subnet, struct cache_entry *e)
 {
     struct resolver *r = it->walk->w->r;
     struct cache_key key = {
-        .name = name, .type = type, .kind = kind, .plane = store_plane(it, name)};
+        .name = name, .type = type, .kind = kind, .plane = store_plane(it, name), .subnet = subnet};
     if (it->from) {
         memcpy(e->origin.ip, it->from->t.server.ip, 16);
         e->origin.port = it->from->t.server.port;
@@ -103,8 +135,8 @@ static void put(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t typ
                                   : "not stored");
 }
 
-void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
-                  struct cache_entry *e)
+static void put_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+                       const struct edns_subnet *subnet, struct cache_entry *e)
 {
     if (type && dns_type_is_meta(type)) /* 0: the whole name (NXDOMAIN) */
         return;
@@ -115,7 +147,16 @@ void store_proven(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t t
     e->ede = 0xffff;
     e->ttl_stored = e->ttl_left = e->set.ttl = clamp_ttl(&it->walk->w->r->o, kind, ttl);
     e->sigs.ttl = e->set.ttl;
-    put(it, kind, name, type, e);
+    put(it, kind, name, type, subnet, e);
+}
+
+void store_answer(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
+                  struct cache_entry *e)
+{
+    struct edns_subnet net = it->walk->subnet;
+    net.scope = it->scope;
+    e->told = is_of_subnet(it);
+    put_proven(it, kind, name, type, e->told && it->scope ? &net : NULL, e);
 }
 
 void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type,
@@ -124,7 +165,7 @@ void store_set(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t type
     struct cache_entry e = {.set = *set, .rank = rank};
     if (sigs)
         e.sigs = *sigs;
-    store_proven(it, kind, name, type, &e);
+    put_proven(it, kind, name, type, NULL, &e);
 }
 
 /* RFC 2308 5: the lesser of the SOA's TTL and its MINIMUM; also what the client is told (3). */
@@ -173,5 +214,5 @@ void store_failure(struct iter *it)
                                .type = DNS_TYPE_TXT,
                                .cls = DNS_CLASS_IN,
                                .count = 1};
-    put(it, CACHE_FAILURE, it->qname, it->qtype, &e);
+    put(it, CACHE_FAILURE, it->qname, it->qtype, NULL, &e);
 }

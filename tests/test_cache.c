@@ -58,7 +58,7 @@ static int put(struct cache *c, const char *name, uint16_t type, uint8_t kind, i
 {
     uint8_t wire[DNS_NAME_MAX];
     struct box b;
-    struct cache_key k = {wire_name(wire, name), type, kind, 0};
+    struct cache_key k = {wire_name(wire, name), type, kind, 0, NULL};
     return cache_put(c, &k, now_s, entry_of(&b, name, type, records, ttl, rank));
 }
 
@@ -67,7 +67,7 @@ static int64_t left(struct cache *c, const char *name, uint16_t type, uint8_t ki
                     int64_t now_s)
 {
     uint8_t wire[DNS_NAME_MAX];
-    struct cache_key k = {wire_name(wire, name), type, kind, plane};
+    struct cache_key k = {wire_name(wire, name), type, kind, plane, NULL};
     struct cache_entry e;
     struct arena a;
     arena_init(&a, 0, 0);
@@ -102,7 +102,7 @@ static void test_content(void **state)
         e->origin.port = 53;
         e->rcode = 2;
         e->ede = 22;
-        struct cache_key k = {wire_name(name, rows[n].name), 16, CACHE_DATA, 3};
+        struct cache_key k = {wire_name(name, rows[n].name), 16, CACHE_DATA, 3, NULL};
         assert_int_equal(cache_put(c, &k, NOW, e), 0);
         struct arena a;
         arena_init(&a, 0, 0);
@@ -207,7 +207,7 @@ static void test_proof(void **state)
         e->sigs = entry_of(&sigs, "example.", 46, "signature", 300, 0)->set;
         e->proof = p->sets;
         e->proof_count = proof_of(p, rows[n].owners);
-        struct cache_key k = {wire_name(name, "no.such.example."), 0, CACHE_NXDOMAIN, 0};
+        struct cache_key k = {wire_name(name, "no.such.example."), 0, CACHE_NXDOMAIN, 0, NULL};
         uint64_t before = cache_usage(c).bytes;
         int err = cache_put(c, &k, NOW, e);
         if (err != rows[n].err || e->proof_count != rows[n].count)
@@ -246,7 +246,7 @@ static void test_proof_no_room(void **state)
     struct box b;
     uint8_t name[DNS_NAME_MAX];
     struct cache_entry *e = entry_of(&b, "a.", 6, "soa", 300, CACHE_RANK_AA), got;
-    struct cache_key k = {wire_name(name, "a."), 0, CACHE_NXDOMAIN, 0};
+    struct cache_key k = {wire_name(name, "a."), 0, CACHE_NXDOMAIN, 0, NULL};
     e->proof = p->sets;
     e->proof_count = proof_of(p, "b. b. c. c.");
     assert_int_equal(cache_put(c, &k, NOW, e), 0);
@@ -396,7 +396,7 @@ static void test_limits(void **state)
             if (rows[n].count > 1)
                 e->set.count = 0;
         }
-        struct cache_key k = {wire_name(name, "a."), 16, CACHE_DATA, 0};
+        struct cache_key k = {wire_name(name, "a."), 16, CACHE_DATA, 0, NULL};
         int err = cache_put(c, &k, NOW, e);
         if (err != rows[n].err)
             fail_msg("%s: %s", rows[n].label, err_name(err));
@@ -407,7 +407,7 @@ static void test_limits(void **state)
     struct arena a;
     arena_init(&a, 64, 64);
     uint8_t name[DNS_NAME_MAX];
-    struct cache_key k = {wire_name(name, "a."), 16, CACHE_DATA, 0};
+    struct cache_key k = {wire_name(name, "a."), 16, CACHE_DATA, 0, NULL};
     struct cache_entry e;
     assert_false(cache_get(c, &k, NOW, &a, &e));
     arena_fini(&a);
@@ -569,7 +569,7 @@ static void *race_run(void *arg)
         uint8_t name[DNS_NAME_MAX] = {6, 'n', 0, 0, 0, 0, 0, 0};
         for (unsigned i = 0, n = (x >> 8) % 3000; i < 5; i++, n /= 10)
             name[2 + i] = (uint8_t)('0' + n % 10);
-        struct cache_key k = {name, 16, CACHE_DATA, 0};
+        struct cache_key k = {name, 16, CACHE_DATA, 0, NULL};
         struct cache_entry e;
         if (cache_get(r->c, &k, NOW, &a, &e)) {
             r->hits++;
@@ -620,6 +620,153 @@ static void test_race(void **state)
     cache_free(c);
 }
 
+/* ---- entries of a network ---- */
+
+static struct edns_subnet net_of(const char *text, uint8_t scope)
+{
+    struct prefix p;
+    assert_int_equal(prefix_parse(&p, text), 0);
+    bool v4 = p.family == 4;
+    struct edns_subnet s = {
+        .family = v4 ? 1 : 2, .source = (uint8_t)(p.bits - (v4 ? 96 : 0)), .scope = scope};
+    memcpy(s.ip, p.ip + (v4 ? 12 : 0), v4 ? 4 : 16);
+    return s;
+}
+
+static void put_net(struct cache *c, const char *name, const char *net, uint8_t scope,
+                    const char *record, uint32_t ttl)
+{
+    uint8_t wire[DNS_NAME_MAX];
+    struct box b, sigs;
+    struct edns_subnet s = net_of(net, scope);
+    struct cache_key k = {wire_name(wire, name), 1, CACHE_DATA, 0, &s};
+    struct cache_entry *e = entry_of(&b, name, 1, record, ttl, CACHE_RANK_AA);
+    e->sigs = entry_of(&sigs, "signer.test.", 46, "signature", ttl, 0)->set;
+    e->told = true;
+    assert_int_equal(cache_put(c, &k, NOW, e), 0);
+}
+
+/* "record scope", or "-". */
+static const char *get_net(struct cache *c, const char *name, const char *net, int64_t now_s,
+                           char out[64])
+{
+    uint8_t wire[DNS_NAME_MAX], other[DNS_NAME_MAX];
+    struct edns_subnet s = {0};
+    if (net)
+        s = net_of(net, 0);
+    struct cache_key k = {wire_name(wire, name), 1, CACHE_DATA, 0, net ? &s : NULL};
+    struct cache_entry e;
+    struct arena a;
+    arena_init(&a, 0, 0);
+    snprintf(out, 64, "-");
+    if (cache_get(c, &k, now_s, &a, &e)) {
+        struct dns_rd rd = dns_rd_next(&(const uint8_t *){e.set.rdata});
+        snprintf(out, 64, "%.*s %u", (int)rd.len, (const char *)rd.at, e.scope);
+        assert_true(dns_name_equal(e.set.owner, wire));
+        assert_int_equal(e.told, net != NULL);
+        if (net)
+            assert_true(dns_name_equal(e.sigs.owner, wire_name(other, "signer.test.")));
+    }
+    arena_fini(&a);
+    return out;
+}
+
+static void see_net(void *arg, const struct cache_key *k, const struct cache_entry *e)
+{
+    unsigned *seen = arg;
+    struct edns_subnet longest = net_of("10.1.2.128/25", 25);
+    seen[0]++;
+    if (!k->subnet)
+        return;
+    seen[1]++;
+    assert_int_equal(k->subnet->scope, e->scope);
+    seen[2] += edns_subnet_equal(k->subnet, &longest);
+}
+
+static void test_networks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label, *name, *net;
+        int64_t after_s;
+        const char *gives;
+    } rows[] = {
+        {"everybody", "www.test.", NULL, 0, "all 0"},
+        {"the network", "www.test.", "10.1.0.0/16", 0, "sixteen 16"},
+        {"inside it", "www.test.", "10.1.9.0/24", 0, "sixteen 16"},
+        {"in any case", "WWW.tEST.", "10.1.9.0/24", 0, "sixteen 16"},
+        {"the longest", "www.test.", "10.1.3.0/24", 0, "twentythree 23"},
+        {"longer than what is told", "www.test.", "10.1.2.0/24", 0, "twentythree 23"},
+        {"the odd bit", "www.test.", "10.1.2.128/25", 0, "twentyfive 25"},
+        {"an address", "www.test.", "10.1.2.129", 0, "twentyfive 25"},
+        {"beside the odd bit", "www.test.", "10.1.2.127", 0, "twentythree 23"},
+        {"shorter than all", "www.test.", "10.0.0.0/8", 0, "-"},
+        {"outside", "www.test.", "10.2.0.0/16", 0, "-"},
+        {"the other family", "www.test.", "a01::/16", 0, "-"},
+        {"of it", "www.test.", "2001:db8:1:200::/56", 0, "six 48"},
+        {"all of an address", "www.test.", "2001:db8::1", 0, "host 128"},
+        {"beside it", "www.test.", "2001:db8::2", 0, "-"},
+        {"nothing but networks", "net.test.", NULL, 0, "-"},
+        {"another name's", "net.test.", "10.1.0.0/16", 0, "-"},
+        {"as long as another name's", "net.test.", "10.7.0.0/16", 0, "its-own 16"},
+        {"its own", "net.test.", "128.0.0.0/1", 0, "one 1"},
+        {"the longest has run out", "www.test.", "10.1.2.129", 70, "twentythree 23"},
+        {"replaced", "www.test.", "10.7.0.0/16", 0, "new 16"},
+    };
+    struct cache *c = cache_of(MIB, 1);
+    put(c, "www.test.", 1, CACHE_DATA, NOW, "all", 300, CACHE_RANK_AA);
+    put_net(c, "www.test.", "10.1.0.0/16", 16, "sixteen", 300);
+    put_net(c, "www.test.", "10.1.2.0/24", 23, "twentythree", 300);
+    put_net(c, "www.test.", "10.1.2.128/25", 25, "twentyfive", 60);
+    put_net(c, "www.test.", "2001:db8:1::/56", 48, "six", 300);
+    put_net(c, "www.test.", "2001:db8::1", 128, "host", 300);
+    put_net(c, "net.test.", "128.0.0.0/1", 1, "one", 300);
+    put_net(c, "net.test.", "10.7.0.0/16", 16, "its-own", 300);
+    put_net(c, "www.test.", "10.7.1.0/24", 16, "old", 300);
+    put_net(c, "www.test.", "10.7.2.0/24", 16, "new", 300);
+    for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
+        char got[64];
+        get_net(c, rows[n].name, rows[n].net, NOW + rows[n].after_s, got);
+        if (strcmp(got, rows[n].gives) != 0)
+            fail_msg("%s: %s", rows[n].label, got);
+    }
+    unsigned seen[3] = {0};
+    uint8_t name[DNS_NAME_MAX];
+    char got[64];
+    cache_walk(c, dns_name_root, NOW, see_net, seen);
+    assert_int_equal(seen[0], 9);
+    assert_int_equal(seen[1], 8);
+    assert_int_equal(seen[2], 1);
+    assert_int_equal(cache_flush(c, wire_name(name, "www.test."), 1, false), 7);
+    assert_string_equal(get_net(c, "www.test.", "10.1.2.129", NOW, got), "-");
+    assert_string_equal(get_net(c, "net.test.", "10.7.0.0/16", NOW, got), "its-own 16");
+    assert_string_equal(get_net(c, "net.test.", "129.0.0.0/24", NOW, got), "one 1");
+    cache_free(c);
+}
+
+/* As many networks as there are: they are bounded as all else, and what everybody gets stays. */
+static void test_many_networks(void **state)
+{
+    (void)state;
+    struct cache *c = cache_of(MIB / 4, 2);
+    char got[64], net[32];
+    put(c, "www.test.", 1, CACHE_DATA, NOW, "all", 300, CACHE_RANK_AA);
+    for (unsigned i = 0; i < 20000; i++) {
+        snprintf(net, sizeof net, "10.%u.%u.0/24", i >> 8, i & 255);
+        put_net(c, "www.test.", net, 24, "x", 300);
+        if (i % 100)
+            continue;
+        assert_string_equal(get_net(c, "www.test.", net, NOW, got), "x 24");
+        assert_string_equal(get_net(c, "www.test.", NULL, NOW, got), "all 0");
+    }
+    struct cache_usage u = cache_usage(c);
+    assert_true(u.bytes <= u.limit && u.evictions > 10000);
+    uint8_t name[DNS_NAME_MAX];
+    assert_int_equal(cache_flush(c, wire_name(name, "www.test."), 0, false), u.entries);
+    assert_string_equal(get_net(c, "www.test.", "10.78.31.0/24", NOW, got), "-");
+    cache_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -629,6 +776,7 @@ int main(void)
         cmocka_unit_test(test_flush),     cmocka_unit_test(test_flood),
         cmocka_unit_test(test_proof),     cmocka_unit_test(test_proof_no_room),
         cmocka_unit_test(test_probation), cmocka_unit_test(test_race),
+        cmocka_unit_test(test_networks),  cmocka_unit_test(test_many_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,7 +87,7 @@ static void test_put(void **state)
     struct cache *c;
     allocs = (struct allocs){0};
     assert_int_equal(cache_new(&c, 1 << 20, 4, 1), 0);
-    struct cache_key k = {dns_name_root, 2, CACHE_DELEGATION, 0};
+    struct cache_key k = {dns_name_root, 2, CACHE_DELEGATION, 0, NULL};
     struct cache_entry e = {.ttl_stored = 60};
     assert_int_equal(cache_put(c, &k, 0, &e), 0);
     struct cache_usage before = cache_usage(c);

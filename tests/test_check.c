@@ -89,6 +89,10 @@ static void set_header(struct gslb_check *c)
 {
     c->header = "A: b";
 }
+static void set_load_body(struct gslb_check *c)
+{
+    c->load_body = "load=";
+}
 static void set_load(struct gslb_check *c)
 {
     c->load_header = "Load";
@@ -186,6 +190,7 @@ static const struct {
     {"body", GSLB_CHECK_HTTP, set_body, set_nothing, false},
     {"header", GSLB_CHECK_HTTP, set_header, set_nothing, false},
     {"load", GSLB_CHECK_HTTP, set_load, set_nothing, false},
+    {"load in the body", GSLB_CHECK_HTTP, set_load_body, set_nothing, false},
     {"status", GSLB_CHECK_HTTP, set_status, set_nothing, false},
     {"status range", GSLB_CHECK_HTTP, set_status, set_status2, false},
     {"status same", GSLB_CHECK_HTTP, set_status, set_status, true},

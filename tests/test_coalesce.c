@@ -36,6 +36,73 @@ static enum coalesce_role enter(struct coalesce *t, struct coalesce_seat *s,
 
 static const uint8_t www[] = "\3www\4test", upper[] = "\3WWW\4tEST", other[] = "\5other\4test";
 
+/* A name's networks: each leads for itself, four at most, and none goes alone. */
+static void networks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label;
+        const uint8_t *name;
+        uint16_t type;
+        struct edns_subnet net;
+        bool may_wait;
+        enum coalesce_role role;
+    } rows[] = {
+        {"no network", www, 1, {0}, true, COALESCE_LEADS},
+        {"one", www, 1, {.family = 1, .source = 24, .ip = {10, 1}}, true, COALESCE_LEADS},
+        {"another", www, 1, {.family = 1, .source = 24, .ip = {10, 2}}, true, COALESCE_LEADS},
+        {"the same", www, 1, {.family = 1, .source = 24, .ip = {10, 1}}, true, COALESCE_WAITS},
+        {"the same, alone",
+         www,
+         1,
+         {.family = 1, .source = 24, .ip = {10, 1}},
+         false,
+         COALESCE_FULL},
+        {"longer", www, 1, {.family = 1, .source = 32, .ip = {10, 1}}, true, COALESCE_LEADS},
+        {"other family", www, 1, {.family = 2, .source = 24, .ip = {10, 1}}, true, COALESCE_LEADS},
+        {"a fifth", www, 1, {.family = 1, .source = 24, .ip = {10, 3}}, true, COALESCE_FULL},
+        {"a fifth of them waits",
+         www,
+         1,
+         {.family = 1, .source = 24, .ip = {10, 2}},
+         true,
+         COALESCE_WAITS},
+        {"no network again", upper, 1, {0}, true, COALESCE_WAITS},
+        {"another type", www, 28, {.family = 1, .source = 24, .ip = {10, 3}}, true, COALESCE_LEADS},
+        {"another name",
+         other,
+         1,
+         {.family = 1, .source = 24, .ip = {10, 3}},
+         true,
+         COALESCE_LEADS},
+    };
+    struct coalesce *t = coalesce_new(5);
+    struct coalesce_inbox in;
+    struct coalesce_seat seats[sizeof rows / sizeof *rows] = {0}, late = {0};
+    unsigned wakes = 0;
+    coalesce_inbox_init(&in, count_wake, &wakes);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        seats[i].subnet = rows[i].net;
+        enum coalesce_role role =
+            enter(t, &seats[i], &in, rows[i].name, rows[i].type, rows[i].may_wait);
+        if (role != rows[i].role)
+            fail_msg("%s: %d", rows[i].label, (int)role);
+    }
+    const struct coalesce_outcome found = {.how = COALESCE_FOUND};
+    coalesce_leave(t, &seats[2], &found);
+    assert_int_equal(wakes, 1);
+    assert_ptr_equal(coalesce_next(&in), &seats[8]);
+    late.subnet = rows[7].net;
+    assert_int_equal(enter(t, &late, &in, www, 1, true), COALESCE_LEADS);
+    coalesce_leave(t, &late, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        coalesce_leave(t, &seats[i], NULL);
+    while (coalesce_next(&in))
+        ;
+    coalesce_inbox_fini(&in);
+    coalesce_free(t);
+}
+
 static void who_leads(void **state)
 {
     (void)state;
@@ -500,9 +567,13 @@ static void many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_leads),          cmocka_unit_test(who_goes_is_not_told),
-        cmocka_unit_test(look_again),         cmocka_unit_test(one_walk_for_two),
-        cmocka_unit_test(waiting_has_an_end), cmocka_unit_test(many_threads),
+        cmocka_unit_test(networks),
+        cmocka_unit_test(who_leads),
+        cmocka_unit_test(who_goes_is_not_told),
+        cmocka_unit_test(look_again),
+        cmocka_unit_test(one_walk_for_two),
+        cmocka_unit_test(waiting_has_an_end),
+        cmocka_unit_test(many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

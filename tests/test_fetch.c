@@ -495,6 +495,8 @@ struct self_row {
     const char *label;
     uint16_t rcode[2];
     const char *answer[2]; /* NULL: the addresses of that family; "" none */
+    const char *net;       /* to be told */
+    uint8_t scope[2];
     bool no_worker, unanswered;
     const char *heard;
 };
@@ -503,6 +505,7 @@ struct worker_of_ours {
     const struct self_row *row;
     struct worker_question *question[2];
     unsigned count;
+    bool as_told;
 };
 
 static int take_question(void *arg, struct worker_question *q)
@@ -538,8 +541,14 @@ static void *answer_questions(void *arg)
                                      .type = w->question[i]->qtype,
                                      .cls = DNS_CLASS_IN,
                                      .count = v6 ? 1 : 2}};
-        struct resolver_result res = {
-            .rcode = w->row->rcode[v6], .answer = sets, .answer_count = w->row->answer[v6] ? 0 : 2};
+        struct resolver_result res = {.rcode = w->row->rcode[v6],
+                                      .answer = sets,
+                                      .answer_count = w->row->answer[v6] ? 0 : 2,
+                                      .scope = w->row->scope[v6]};
+        struct edns_subnet net = {0};
+        if (w->row->net)
+            net = subnet_of(w->row->net);
+        w->as_told &= edns_subnet_equal(&w->question[i]->subnet, &net);
         w->question[i]->result(w->question[i], w->row->unanswered ? NULL : &res);
     }
     return NULL;
@@ -551,6 +560,15 @@ static void by_our_own(void **state)
     static const struct self_row own[] = {
         {.label = "both", .heard = "ok 192.0.2.1,192.0.2.2 2001:db8::1 50 0"},
         {.label = "one", .answer = {NULL, ""}, .heard = "ok 192.0.2.1,192.0.2.2 - 50 0"},
+        {.label = "of a network",
+         .net = "10.1.2.0/24",
+         .scope = {16, 24},
+         .heard = "ok 192.0.2.1,192.0.2.2 2001:db8::1 50 24"},
+        {.label = "of a network, one family",
+         .net = "10.1.2.0/24",
+         .answer = {NULL, ""},
+         .scope = {16, 24},
+         .heard = "ok 192.0.2.1,192.0.2.2 - 50 16"},
         {.label = "none", .answer = {"", ""}, .heard = "ERR_NOT_FOUND - -"},
         {.label = "no such name",
          .rcode = {DNS_RCODE_NXDOMAIN, DNS_RCODE_NXDOMAIN},
@@ -563,7 +581,10 @@ static void by_our_own(void **state)
     };
     for (size_t i = 0; i < 2 * sizeof own / sizeof *own; i++) {
         const struct self_row *r = &own[i / 2];
-        struct worker_of_ours w = {.row = r};
+        struct worker_of_ours w = {.row = r, .as_told = true};
+        struct edns_subnet net;
+        if (r->net)
+            net = subnet_of(r->net);
         struct heard heard = {0};
         struct gslb_fetcher *f;
         pthread_t thread;
@@ -571,8 +592,8 @@ static void by_our_own(void **state)
         bool closed = false, early = i % 2; /* closed before the worker answers */
         assert_int_equal(uv_loop_init(&loop), 0);
         assert_int_equal(fetch_self_new(&f, &loop, take_question, &w), 0);
-        assert_false(f->subnets);
-        assert_int_equal(f->fetch(f, cdn, NULL, on_fetched, &heard), 0);
+        assert_true(f->subnets);
+        assert_int_equal(f->fetch(f, cdn, r->net ? &net : NULL, on_fetched, &heard), 0);
         assert_int_equal(heard.count, 0);
         if (early)
             fetch_close(f, on_closed, &closed);
@@ -583,6 +604,7 @@ static void by_our_own(void **state)
             fetch_close(f, on_closed, &closed);
         assert_true(loopback_until(&loop, is_true, &closed));
         assert_int_equal(uv_loop_close(&loop), 0);
+        assert_true(w.as_told);
         const char *expected = early ? "ERR_CANCELLED - -" : r->heard;
         if (!told || heard.count != 1 || strcmp(heard.text, expected) != 0)
             fail_msg("%s, %s: heard %u times: %s", r->label, early ? "early" : "late", heard.count,

@@ -25,7 +25,41 @@ struct bench {
     struct made made;
     struct gslb_monitor *m;
     char folder[64], state[96], orders[112], events[96];
+    struct late *late; /* writes the states; NULL: the monitor does */
 };
+
+/* A helper that does nothing until it is told to. */
+struct late {
+    struct gslb_helper helper; /* first */
+    void (*work)(void *), (*done)(void *);
+    void *arg;
+    unsigned begun;
+    bool refuses;
+};
+
+static int late_run(struct gslb_helper *h, void (*work)(void *), void (*done)(void *), void *arg)
+{
+    struct late *l = (struct late *)(void *)h;
+    if (l->refuses)
+        return ERR_NOMEM;
+    assert_null(l->arg);
+    l->work = work;
+    l->done = done;
+    l->arg = arg;
+    l->begun++;
+    return 0;
+}
+
+static void late_finish(struct gslb_helper *h)
+{
+    struct late *l = (struct late *)(void *)h;
+    void *arg = l->arg;
+    if (!arg)
+        return;
+    l->work(arg);
+    l->arg = NULL;
+    l->done(arg);
+}
 
 static char *file_read(const char *path, size_t *len)
 {
@@ -75,6 +109,7 @@ static unsigned monitor_begin(struct bench *b, const char *members)
     plan_make(b, members);
     const struct gslb_monitor_place place = {.clock = &b->asker.clock,
                                              .asker = &b->asker.asker,
+                                             .helper = b->late ? &b->late->helper : NULL,
                                              .table = b->made.table,
                                              .state = b->state,
                                              .events = b->events};
@@ -157,7 +192,7 @@ static void test_restore(void **state)
 {
     (void)state;
     for (int boot = 0; boot < 2; boot++) {
-        struct bench b;
+        struct bench b = {0};
         bench_begin(&b);
         story(&b);
         uint16_t slow = view(&b, "m1").permille;
@@ -195,7 +230,7 @@ static void test_last_healthy(void **state)
         bool there;
     } rows[] = {{"half an hour", 1800000, true}, {"two hours", 7200000, false}};
     for (unsigned i = 0; i < 2; i++) {
-        struct bench b;
+        struct bench b = {0};
         bench_begin(&b);
         story(&b);
         asker_say(&b.asker, "*", 'f');
@@ -223,7 +258,7 @@ static void test_unknown_identity(void **state)
 {
     (void)state;
     for (int days = 0; days < 2; days++) {
-        struct bench b;
+        struct bench b = {0};
         bench_begin(&b);
         story(&b);
         monitor_end(&b);
@@ -271,7 +306,7 @@ static void test_damaged(void **state)
 {
     (void)state;
     for (int which = 0; which < 2; which++) {
-        struct bench b;
+        struct bench b = {0};
         size_t len;
         bench_begin(&b);
         story(&b);
@@ -297,7 +332,7 @@ static void test_damaged(void **state)
 static void test_full(void **state)
 {
     (void)state;
-    struct bench b;
+    struct bench b = {0};
     size_t before, after;
     struct rlimit was, none;
     bench_begin(&b);
@@ -329,7 +364,7 @@ static void test_full(void **state)
 static void test_no_folder(void **state)
 {
     (void)state;
-    struct bench b;
+    struct bench b = {0};
     bench_begin(&b);
     plan_make(&b, "192.0.2.1");
     struct diag_list d;
@@ -349,7 +384,7 @@ static void test_no_folder(void **state)
 static void test_folder_gone(void **state)
 {
     (void)state;
-    struct bench b;
+    struct bench b = {0};
     char moved[96];
     bench_begin(&b);
     story(&b);
@@ -369,7 +404,7 @@ static void test_folder_gone(void **state)
 static void test_events_file(void **state)
 {
     (void)state;
-    struct bench b;
+    struct bench b = {0};
     char moved[112];
     size_t len;
     bench_begin(&b);
@@ -388,6 +423,95 @@ static void test_events_file(void **state)
     bench_end(&b);
 }
 
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* States are printed in slices and written by the helper, one file at a time; what changes
+ * meanwhile is in the next one; at the end all is there. */
+static void test_helper(void **state)
+{
+    (void)state;
+    struct late late = {.helper = {late_run, late_finish}};
+    struct bench b = {.late = &late};
+    bench_begin(&b);
+    monitor_begin(&b, "192.0.2.1 192.0.2.2");
+    unsigned slices = 0;
+    b.asker.mono_us += 1000000;
+    b.asker.wall_us += 1000000;
+    while (gslb_monitor_turn(b.m) == 0 && slices < 100)
+        slices++;
+    assert_in_range(slices, 2, 99);
+    assert_int_equal(late.begun, 1);
+    assert_false(is_there(b.state));
+    asker_run(&b.asker, b.m, 5000); /* results: there is more to save, and it waits */
+    assert_int_equal(late.begun, 1);
+    late_finish(&late.helper);
+    assert_true(is_there(b.state));
+    unlink(b.state);
+    asker_run(&b.asker, b.m, 3000);
+    assert_int_equal(late.begun, 2);
+    late_finish(&late.helper);
+    asker_say(&b.asker, "192.0.2.1", 'f');
+    asker_run(&b.asker, b.m, 60000);
+    late.refuses = true; /* then a turn writes it */
+    late_finish(&late.helper);
+    unlink(b.state);
+    asker_say(&b.asker, "192.0.2.1", 'p');
+    asker_run(&b.asker, b.m, 60000);
+    assert_true(is_there(b.state));
+    late.refuses = false;
+    asker_say(&b.asker, "192.0.2.1", 'f');
+    asker_run(&b.asker, b.m, 60000);
+    assert_non_null(late.arg); /* under way at the end */
+    monitor_end(&b);
+    assert_null(late.arg);
+    b.late = NULL;
+    assert_int_equal(monitor_begin(&b, "192.0.2.1 192.0.2.2"), 0);
+    json_t *o = gslb_monitor_status(b.m);
+    const json_t *members =
+        json_object_get(json_array_get(json_object_get(o, "pools"), 0), "members");
+    const json_t *check = json_array_get(json_object_get(json_array_get(members, 0), "checks"), 0);
+    assert_string_equal(json_string_value(json_object_get(check, "state")), "down");
+    json_decref(o);
+    monitor_end(&b);
+    bench_end(&b);
+}
+
+/* A plan that comes between two slices: what was printed of the one before is dropped. */
+static void test_helper_plan(void **state)
+{
+    (void)state;
+    struct late late = {.helper = {late_run, late_finish}};
+    struct bench b = {0};
+    bench_begin(&b);
+    monitor_begin(&b, "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.0.6 10.0.0.7 10.0.0.8");
+    asker_run(&b.asker, b.m, 20000);
+    monitor_end(&b);
+    b.late = &late;
+    monitor_begin(&b, "10.0.0.1"); /* the others are kept, and printed first */
+    asker_run(&b.asker, b.m, 900);
+    b.asker.mono_us += 100000;
+    b.asker.wall_us += 100000;
+    assert_int_equal(gslb_monitor_turn(b.m), 0);
+    assert_int_equal(gslb_monitor_turn(b.m), 0); /* two slices */
+    part_ref(&b.made.plan->part);
+    assert_int_equal(gslb_monitor_plan(b.m, b.made.plan), 0);
+    while (gslb_monitor_turn(b.m) == 0)
+        ;
+    late_finish(&late.helper);
+    size_t len;
+    char *text = file_read(b.state, &len);
+    unsigned lines = 0;
+    for (const char *at = text; (at = strstr(at, "\ns p/m")); at++)
+        lines++;
+    free(text);
+    assert_int_equal(lines, 8);
+    monitor_end(&b);
+    bench_end(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +523,8 @@ int main(void)
         cmocka_unit_test(test_no_folder),
         cmocka_unit_test(test_folder_gone),
         cmocka_unit_test(test_events_file),
+        cmocka_unit_test(test_helper),
+        cmocka_unit_test(test_helper_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,19 +8,22 @@
  *   server ADDRESS [behaviour...]        dead udp-dead tcp-dead tcp-refused no-edns formerr-edns edns
  *                                        close-idle truncate wrong-id lower no-aa garbage empty flat
  *                                        cookies badcookie wrong-cookie cookie-rubbish
+ *                                        subnets formerr-subnet refuse-subnet silent-subnet scope=N
+ *                                        echo-family echo-source echo-address echo-rubbish echo
  *                                        rcode=N delay=MS drop=N upward=NAME
  *   zone NAME                            of the server above; then indented records:
- *     OWNER TTL TYPE RDATA
+ *     OWNER TTL TYPE RDATA               @10.1.0.0/16 in front: for clients from there
  *   extra                                indented records put into every additional section
  *   proof NAME                           indented records put into the authority section of replies about it
- *   ask NAME TYPE [norecurse|refresh]    several questions follow one another
+ *   ask NAME TYPE [norecurse|refresh|subnet NET] several questions follow one another
  *   burst N NAME TYPE                    N questions at once, # in the name is the number
+ *   networks N NAME TYPE                 N questions at once, each from a /24 of its own
  *   wait SECONDS                         time goes by
  *   expect rcode R | answer OWNER TTL TYPE RDATA | answers N | no-answer | authority OWNER TYPE |
  *          authorities N | additionals N |
  *          additional OWNER TYPE | ede CODE TEXT | queries N | tcp N | counter NAME N |
  *          at-least NAME N | cached yes|no | asked ADDRESS N | asked-most ADDRESS N |
- *          asked-least ADDRESS N | trace TEXT | faster MS | done N | window ADDRESS N
+ *          asked-least ADDRESS N | told ADDRESS N | scope N | trace TEXT | faster MS | done N | window ADDRESS N
  * Counters are those of the whole story. clang-format on */
 /* folders: resolver net dns base */
 #include "fakenet.h"
@@ -72,6 +75,7 @@ struct story {
     /* The last result. */
     bool done, from_cache;
     uint16_t rcode;
+    uint8_t scope;
     unsigned answers, authorities, additionals, edes;
     int64_t took_ms;
     char answer[LINES_MAX][TEXT_MAX], authority[LINES_MAX][TEXT_MAX], additional[8][TEXT_MAX],
@@ -121,6 +125,7 @@ static void on_done(void *arg, const struct resolver_result *res)
     struct story *s = arg;
     s->done = true;
     s->rcode = res->rcode;
+    s->scope = res->scope;
     s->from_cache = res->from_cache;
     s->took_ms = res->took_us / 1000;
     s->answers = print_sets(res->answer, res->answer_count, s->answer, LINES_MAX);
@@ -149,6 +154,19 @@ static void start(struct story *s)
                      0);
 }
 
+static void to_subnet(struct story *s, const char *text, struct edns_subnet *out)
+{
+    struct prefix p;
+    if (!text || prefix_parse(&p, text)) {
+        complain(s, "bad network");
+        return;
+    }
+    bool v4 = p.bits >= 96 && p.family == 4;
+    *out =
+        (struct edns_subnet){.family = v4 ? 1 : 2, .source = (uint8_t)(v4 ? p.bits - 96 : p.bits)};
+    memcpy(out->ip, p.ip + (v4 ? 12 : 0), v4 ? 4 : 16);
+}
+
 static void ask(struct story *s, char *rest)
 {
     char *name = strtok(rest, " "), *type = strtok(NULL, " "), *how = strtok(NULL, " ");
@@ -162,6 +180,8 @@ static void ask(struct story *s, char *rest)
                              .flags = how && !strcmp(how, "norecurse") ? 0 : DNS_FLAG_RD,
                              .refresh = how && !strcmp(how, "refresh"),
                              .trace = true};
+    if (how && !strcmp(how, "subnet"))
+        to_subnet(s, strtok(NULL, " "), &a.subnet);
     s->done = false;
     if (resolver_ask(s->w, &a, on_done, s, &req))
         complain(s, "resolver_ask failed");
@@ -203,6 +223,28 @@ static void burst(struct story *s, char *rest)
             complain(s, "resolver_ask failed");
     }
     fakenet_run(&s->net, &s->wheel, 6500);
+}
+
+static void networks(struct story *s, char *rest)
+{
+    char name[128] = "", type[16] = "";
+    uint8_t qname[DNS_NAME_MAX];
+    unsigned n = 0;
+    sscanf(rest, "%u %127s %15s", &n, name, type);
+    to_name(s, name, qname);
+    start(s);
+    s->burst_good = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct request *req;
+        struct resolver_ask a = {.qname = qname,
+                                 .qtype = (uint16_t)dns_type_parse(type, strlen(type)),
+                                 .qclass = DNS_CLASS_IN,
+                                 .flags = DNS_FLAG_RD,
+                                 .subnet = {.family = 1, .source = 24, .ip = {10, 9, (uint8_t)i}}};
+        if (resolver_ask(s->w, &a, on_burst, s, &req))
+            complain(s, "resolver_ask failed");
+    }
+    fakenet_run(&s->net, &s->wheel, 2000);
 }
 
 /* ---- the script's nouns ---- */
@@ -288,19 +330,29 @@ static void add_server(struct story *s, char *rest)
                 {"wrong-cookie", &x->wrong_cookie},
                 {"cookie-rubbish", &x->cookie_rubbish},
                 {"flat", &x->flat},
+                {"subnets", &x->subnets},
+                {"formerr-subnet", &x->formerr_subnet},
+                {"refuse-subnet", &x->refuse_subnet},
+                {"silent-subnet", &x->silent_subnet},
                 {"close-idle", &x->close_idle}};
     while ((word = strtok(NULL, " "))) {
         bool known = false;
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
             if (!strcmp(rows[i].word, word))
                 known = *rows[i].flag = true;
+        static const char *const echoes[] = {"echo", "echo-family", "echo-source", "echo-address",
+                                             "echo-rubbish"};
+        for (unsigned i = 0; i < sizeof echoes / sizeof *echoes; i++)
+            if (!strcmp(echoes[i], word))
+                known = true, x->echo = i;
         if (!strcmp(word, "alive"))
             known = true, x->dead = false;
         if (!strcmp(word, "edns"))
             known = true, x->no_edns = x->formerr_edns = false;
         if (sscanf(word, "rcode=%d", &x->rcode) == 1 ||
             sscanf(word, "delay=%d", &x->delay_ms) == 1 ||
-            sscanf(word, "drop=%d", &x->drop_first) == 1)
+            sscanf(word, "drop=%d", &x->drop_first) == 1 ||
+            sscanf(word, "scope=%d", &x->scope) == 1)
             known = true;
         if (!strncmp(word, "upward=", 7)) {
             x->upward = malloc(DNS_NAME_MAX);
@@ -315,12 +367,19 @@ static void add_server(struct story *s, char *rest)
 static void add_record(struct story *s, char *text)
 {
     char owner[512], type[32];
+    struct edns_subnet net = {0};
     unsigned ttl;
     int at = 0;
     uint8_t rd[4096];
     size_t bad;
     const char *why = "";
     struct fakenet_zone *z = s->zone;
+    char *end = *text == '@' ? strchr(text, ' ') : NULL;
+    if (end) {
+        *end = 0;
+        to_subnet(s, text + 1, &net);
+        text = end + 1;
+    }
     if (!z || sscanf(text, "%511s %u %31s %n", owner, &ttl, type, &at) != 3 ||
         z->count == FAKENET_RECORDS) {
         complain(s, "bad record");
@@ -338,6 +397,7 @@ static void add_record(struct story *s, char *text)
     to_name(s, owner, rr->owner);
     rr->type = (uint16_t)t;
     rr->ttl = ttl;
+    rr->net = net;
     rr->rdlen = (uint16_t)len;
     rr->rdata = malloc((size_t)len + 1);
     memcpy(rr->rdata, rd, (size_t)len);
@@ -510,6 +570,18 @@ static void expect_window(struct story *s, const char *rest)
     expect_number(s, "window", info.window, want);
 }
 
+static void expect_told(struct story *s, const char *rest)
+{
+    char text[64];
+    unsigned want;
+    struct addr a;
+    if (sscanf(rest, "%63s %u", text, &want) != 2 || addr_parse(&a, text, 53)) {
+        complain(s, "bad expectation");
+        return;
+    }
+    expect_number(s, "networks told", fakenet_server(&s->net, &a)->told, want);
+}
+
 /* At least so often, at most, or both. */
 static void expect_asked(struct story *s, const char *rest, bool least, bool most)
 {
@@ -575,6 +647,10 @@ static void expect(struct story *s, char *rest)
         expect_asked(s, arg, true, false);
     } else if (!strcmp(rest, "asked-most")) {
         expect_asked(s, arg, false, true);
+    } else if (!strcmp(rest, "told")) {
+        expect_told(s, arg);
+    } else if (!strcmp(rest, "scope")) {
+        expect_number(s, "scope", s->scope, n);
     } else if (!strcmp(rest, "window")) {
         expect_window(s, arg);
     } else if (!strcmp(rest, "done")) {
@@ -625,6 +701,8 @@ static void obey(struct story *s, char *line)
         ask(s, rest);
     else if (!strcmp(line, "burst"))
         burst(s, rest);
+    else if (!strcmp(line, "networks"))
+        networks(s, rest);
     else if (!strcmp(line, "hints")) {
         bool v6 = strchr(rest, ':') != NULL;
         snprintf(s->hints, sizeof s->hints, ". 3600 NS a.root.\na.root. 3600 %s %s\n",

@@ -217,7 +217,7 @@ static const struct row {
     {"unsettled where nobody looked", "www.example.", A1, "10.2.0.0/24", "pc/m0=~", "192.0.2.3", 16,
      300},
     {"an operator's word ends", "www.example.", A1, "10.2.0.0/24", "pb/m1=f1012", "192.0.2.3", 16,
-     12},
+     11},
     {"it ended", "www.example.", A1, "10.2.0.0/24", "pb/m1=f999", "192.0.2.3", 16, 0},
     {"it ends after the TTL", "www.example.", A1, "10.2.0.0/24", "pb/m1=f5000", "192.0.2.3", 16,
      300},

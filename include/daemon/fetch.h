@@ -1,6 +1,6 @@
 /* daemon/fetch.h: who looks up names that are not ours (the seam of gslb/target.h).
- * Either configured servers, asked by c-ares, which can be told a client's network (RFC 7871); or
- * our own resolver, asked through a worker, which cannot. libc's resolver is never asked.
+ * Either configured servers, asked by c-ares, or our own resolver, asked through a worker; both can
+ * be told a client's network (RFC 7871). libc's resolver is never asked.
  * Threads: the control loop's. Owner: fetch_close gives all memory back. */
 #ifndef WAYPOST_DAEMON_FETCH_H
 #define WAYPOST_DAEMON_FETCH_H

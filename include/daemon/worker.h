@@ -50,6 +50,7 @@ struct worker_question {
     uint8_t qname[255]; /* wire */
     uint16_t qtype;
     bool dnssec_ok;
+    struct edns_subnet subnet; /* a client's network to be told (resolver_ask); family 0: none */
     /* Called once, on the worker's thread. json: the walk (resolver/trace.h), malloc'ed, the
      * callee's; NULL: it could not be asked. */
     void (*done)(struct worker_question *q, char *json);

@@ -73,4 +73,7 @@ void edns_write(const struct edns *e, uint16_t rcode, unsigned pad_to, struct wc
 /* Octets that edns_write will need, without padding. */
 size_t edns_size(const struct edns *e);
 
+/* The same network of the same length, or both none; scopes may differ. */
+bool edns_subnet_equal(const struct edns_subnet *a, const struct edns_subnet *b);
+
 #endif

@@ -34,7 +34,7 @@ struct gslb_check {
     struct addr address; /* ask here instead of the member's address; family 0: there */
     struct addr source;  /* family 0: the system's choice */
     uint32_t every_ms, timeout_ms;
-    uint32_t jitter_permille; /* of every_ms, 0 .. 500: each wait is that much longer or shorter */
+    uint32_t jitter_permille; /* of every_ms, 0 .. 500: each wait is up to that much shorter */
     struct gslb_rules rules;
     bool reuse; /* HTTP(S): a connection may serve several checks of this target */
     /* TCP */
@@ -52,6 +52,7 @@ struct gslb_check {
     const char *body;        /* must hold this text in its first 64 KiB; NULL: anything */
     const char *header;      /* "Name: text": such a header must hold the text; NULL: none */
     const char *load_header; /* header that holds the load as a number 0 .. 1,000,000; NULL: none */
+    const char *load_body;   /* text behind which the body holds it, blanks between; NULL: none */
     /* DNS */
     const uint8_t *qname; /* wire; NULL: the root */
     uint16_t qtype;

@@ -28,9 +28,18 @@ struct gslb_asker {
     void (*cancel)(struct gslb_asker *a, void *handle);
 };
 
+/* Slow work, one piece at a time, beside the monitor's thread: `work` runs in another one, then
+ * `done` in the monitor's, between two of its calls. */
+struct gslb_helper {
+    /* An error: nothing was begun. */
+    int (*run)(struct gslb_helper *h, void (*work)(void *), void (*done)(void *), void *arg);
+    void (*finish)(struct gslb_helper *h); /* waits for what is under way, and calls its `done` */
+};
+
 struct gslb_monitor_place {
     const struct clock *clock;
     struct gslb_asker *asker;
+    struct gslb_helper *helper; /* writes the states; NULL: a turn of the monitor does */
     struct gslb_table *table;
     const char *state;  /* file to keep states in, and (ending .orders, on the disk before it is
                            acknowledged) the operator's orders; NULL: none are kept */

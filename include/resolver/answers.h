@@ -4,8 +4,11 @@
  * slabs that are allocated at start and never unmapped. Readers take no lock: they copy an entry by
  * atomic words (acquire; no fences, TSan does not know them) between two loads of its bucket's
  * version (odd while a writer is inside) and retry or miss when it moved. Writers lock one shard.
- * Eviction is SIEVE per size class: a hit writes the visited mark only when it is clear. Threads:
- * any; clean under TSan without suppressions. */
+ * Eviction is SIEVE per size class: a hit writes the visited mark only when it is clear. No scope
+ * of a client's network (RFC 7871) is in the key: what is put here answers clients, of whose
+ * networks nothing is told; who tells one (daemon/worker.h, worker_ask) gets the resolver's result
+ * itself and neither looks here nor puts anything here. Threads: any; clean under TSan without
+ * suppressions. */
 #ifndef WAYPOST_RESOLVER_ANSWERS_H
 #define WAYPOST_RESOLVER_ANSWERS_H
 

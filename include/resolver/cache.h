@@ -3,15 +3,17 @@
  * main queue, ghosts), so that one-time names cannot evict steady ones. A hard byte bound over all
  * shards. Delegations (parent NS, glue, DS state) are kept apart from the child's own NS sets by
  * `kind`: the parent's TTL is never extended by the child. Planes (iterated, each forward zone)
- * never mix: the plane is part of the key. What proves a signed entry lives and dies with it (RFC
- * 4035 4.5), so that who validates gets from here what the authority would give. Threads: any; a
- * get copies into the caller's arena under the shard's lock. Source: RFC 2181 5.4.1, RFC 2308, RFC
- * 4035 4.5, RFC 8020. */
+ * never mix: the plane is part of the key. An answer that holds for one network of clients (RFC
+ * 7871) is an entry of its own, which only who asks for that network finds. What proves a signed
+ * entry lives and dies with it (RFC 4035 4.5), so that who validates gets from here what the
+ * authority would give. Threads: any; a get copies into the caller's arena under the shard's lock.
+ * Source: RFC 2181 5.4.1, RFC 2308, RFC 4035 4.5, RFC 7871 7.3.1, RFC 8020. */
 #ifndef WAYPOST_RESOLVER_CACHE_H
 #define WAYPOST_RESOLVER_CACHE_H
 
 #include "base/arena.h"
 #include "base/stat.h"
+#include "dns/edns.h"
 #include "dns/rrset.h"
 
 #include <stdbool.h>
@@ -42,6 +44,9 @@ struct cache_key {
     uint16_t type;
     uint8_t kind;
     uint8_t plane; /* 0 iterated, 1.. forward zones */
+    /* NULL: the entry for everybody. Else of a network: put, the first `scope` bits (1 to source);
+     * get, the longest entry of those that cover the first `source` bits. */
+    const struct edns_subnet *subnet;
 };
 
 /* A chain of wildcard aliases that ends in an NXDOMAIN with NSEC3 needs fewer. */
@@ -59,6 +64,8 @@ struct cache_entry {
     uint8_t rank;        /* enum cache_rank */
     uint8_t rcode;       /* FAILURE: what was answered */
     uint16_t ede;        /* FAILURE: extended error, 0xffff none */
+    uint8_t scope;       /* get: bits of the network it holds for; 0: for everybody */
+    bool told;           /* for everybody, and said so when a network was told */
     struct {
         uint8_t ip[16];
         uint16_t port;

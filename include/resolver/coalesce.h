@@ -5,6 +5,9 @@
  * be remembered. A leader that gives up for reasons of its own (its client went away, its worker
  * stops) says so, and one of the waiting takes its place. The leader never waits for anybody, so
  * nobody waits in a circle.
+ * Questions that tell a client's network (RFC 7871) are equal only when they tell the same one, and
+ * at most COALESCE_SUBNETS of a name and type are led at once: each is one more chance for who
+ * guesses at replies (RFC 7871 11.2).
  * Shape: shards, each a lock and a hash table of seats; a seat lies in its owner's object, so
  * nothing is allocated, and there are never more waiting seats of a question than workers. Touched
  * on misses only. Lock order: shard, then inbox. Threads: table any; a seat's functions are called
@@ -21,6 +24,7 @@
 #include <stdint.h>
 
 #define COALESCE_TEXT_MAX 96
+#define COALESCE_SUBNETS  4
 
 struct coalesce;
 
@@ -42,7 +46,7 @@ struct coalesce_inbox {
     void *arg;
 };
 
-enum coalesce_role { COALESCE_NONE, COALESCE_LEADS, COALESCE_WAITS, COALESCE_LOOK };
+enum coalesce_role { COALESCE_NONE, COALESCE_LEADS, COALESCE_WAITS, COALESCE_LOOK, COALESCE_FULL };
 
 /* Zeroed before first use. */
 struct coalesce_seat {
@@ -54,6 +58,7 @@ struct coalesce_seat {
     bool looked;
     uint64_t hash, mark;
     uint8_t name[DNS_NAME_MAX];      /* lower case */
+    struct edns_subnet subnet;       /* set before coalesce_mark; family 0: none */
     struct coalesce_outcome outcome; /* of a seat that came out of coalesce_next */
 };
 
@@ -70,7 +75,8 @@ void coalesce_mark(struct coalesce *t, struct coalesce_seat *s, struct coalesce_
 /* After coalesce_mark; whoever comes first leads. LEADS: leave when through. WAITS: coalesce_next
  * will return the seat, or leave when tired of waiting. NONE: somebody leads, and may_wait is
  * false. LOOK: somebody got through since the mark, perhaps with this very question: mark, ask the
- * cache again and come back (said once at most). */
+ * cache again and come back (said once at most). FULL: enough networks of this name and type are
+ * being asked for; instead of NONE, too, as such a question never goes alone. */
 enum coalesce_role coalesce_enter(struct coalesce *t, struct coalesce_seat *s, bool may_wait);
 /* A leader tells the waiting (out NULL: COALESCE_LEFT); one who waits just goes. Harmless on a seat
  * that has no role. */

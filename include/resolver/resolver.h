@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "base/stat.h"
 #include "base/wheel.h"
+#include "dns/edns.h"
 #include "dns/msg_parse.h"
 #include "dns/msg_write.h"
 #include "net/transport.h"
@@ -115,6 +116,12 @@ struct resolver_ask {
     const uint8_t *referral;
     size_t referral_len;
     uint8_t view; /* below RESOLVER_VIEWS */
+    /* A client's network, told to the servers of the zones that hold the answer (RFC 7871) when
+     * addresses are asked for; scope is not looked at, family 0: none. The answer is never from,
+     * and never for, those who ask without one, unless it is for everybody. Not with a referral. At
+     * most four networks of a name and type are asked for at once (resolver/coalesce.h); more are
+     * SERVFAIL. */
+    struct edns_subnet subnet;
 };
 #define RESOLVER_VIEWS 64
 
@@ -128,6 +135,7 @@ struct resolver_result {
     unsigned additional_count;
     struct edns_ede ede[EDNS_EDE_MAX];
     unsigned ede_count;
+    uint8_t scope; /* bits of the subnet, in its family, that the answer is for; 0: for everybody */
     bool from_cache;
     int64_t took_us;
     const uint8_t *trace; /* recorder's events (resolver/trace.h), or NULL */

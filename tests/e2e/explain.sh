@@ -78,31 +78,31 @@ expect 2 gslb explain www.geo.test --config conf.yaml
 expect 4 gslb explain www.geo.test --from 127.20.0.1 --config absent.yaml
 
 # ---- simulate: 2 of the 4 known /16 are Singapore's, one each the others'
-expect 1 gslb simulate --down fra --config conf.yaml --name www.geo.test
+expect 1 gslb simulate --down fra --base conf.yaml --name www.geo.test
 has 'www.geo.test. A   changes:  IPv4 25.00 %'
 grep -qE '^ +fra +25\.00 → +0\.00 %$' out || { cat out >&2; fail "fra's share"; }
 grep -qE '^ +iad +25\.00 → +50\.00 %$' out || { cat out >&2; fail "iad's share"; }
-expect 1 gslb simulate --down www-sin/a --config conf.yaml --name www.geo.test --json
+expect 1 gslb simulate --down www-sin/a --base conf.yaml --name www.geo.test --json
 python3 - out <<'P' || fail "less than enough is left at sin: iad takes all of it"
 import json, sys
 n = json.load(open(sys.argv[1]))["names"][0]
 sites = {s["what"]: (s["before"]["ipv4"], s["after"]["ipv4"]) for s in n["sites"]}
 assert sites == {"fra": (.25, .25), "iad": (.25, .75), "sin": (.5, 0)} and n["changed"]["ipv4"] == .5, n
 P
-expect 1 gslb simulate --weight www-iad/a=1 --config conf.yaml
+expect 1 gslb simulate --weight www-iad/a=1 --base conf.yaml
 has 'www.geo.test. A   changes:  IPv4 6.25 %'
 has '1 of 2 names change'
-expect 1 gslb simulate --geo world=moved.mmdb --config conf.yaml --name www.geo.test
+expect 1 gslb simulate --geo world=moved.mmdb --base conf.yaml --name www.geo.test
 has 'www.geo.test. A   changes:  IPv4 50.00 %'
 sed 's/prefer: \[iad, fra, sin\]/prefer: [sin]/' conf.yaml >other.yaml
-expect 1 gslb simulate --to other.yaml --config conf.yaml --name www.geo.test
+expect 1 gslb simulate --config other.yaml --base conf.yaml --name www.geo.test
 has 'www.geo.test. A   changes:  IPv4 25.00 %'
-expect 0 gslb simulate --config conf.yaml
+expect 0 gslb simulate --base conf.yaml
 has '0 of 2 names change'
-expect 2 gslb simulate --down nowhere --config conf.yaml
-expect 2 gslb simulate --weight www-iad/a --config conf.yaml
-expect 2 gslb simulate --geo nowhere=moved.mmdb --config conf.yaml
-expect 1 gslb simulate --down fra --name other.test --config conf.yaml
+expect 2 gslb simulate --down nowhere --base conf.yaml
+expect 2 gslb simulate --weight www-iad/a --base conf.yaml
+expect 2 gslb simulate --geo nowhere=moved.mmdb --base conf.yaml
+expect 1 gslb simulate --down fra --name other.test --base conf.yaml
 
 # ---- policy tests, by themselves and as a gate
 cat >tests.yaml <<'C'

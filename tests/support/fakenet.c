@@ -42,7 +42,17 @@ struct says {
     uint8_t *out;
     uint8_t rd[16384];
     uint16_t flags, rcode;
+    const struct edns_subnet *told; /* NULL: none, or it is not looked at */
+    uint8_t scope;
 };
+
+static bool covers(const struct edns_subnet *net, const struct edns_subnet *told)
+{
+    unsigned bits = net->source;
+    return told && net->family == told->family && bits <= told->source &&
+           !memcmp(net->ip, told->ip, bits / 8) &&
+           (bits % 8 == 0 || !((net->ip[bits / 8] ^ told->ip[bits / 8]) >> (8 - bits % 8)));
+}
 
 /* Records of (owner, type) as a set, rdata in x->rd. */
 static struct dns_rrset set_of(struct says *x, const struct fakenet_zone *z, const uint8_t *owner,
@@ -50,9 +60,17 @@ static struct dns_rrset set_of(struct says *x, const struct fakenet_zone *z, con
 {
     struct dns_rrset s = {.owner = owner, .rdata = x->rd, .type = type, .cls = DNS_CLASS_IN};
     struct wcur c = wcur_of(x->rd, sizeof x->rd);
+    const struct edns_subnet *net = NULL;
+    for (unsigned i = 0; i < z->count; i++)
+        if (z->rr[i].type == type && dns_name_equal(z->rr[i].owner, owner) &&
+            covers(&z->rr[i].net, x->told))
+            net = &z->rr[i].net;
+    if (net && net->source > x->scope)
+        x->scope = net->source;
     for (unsigned i = 0; i < z->count; i++) {
         const struct fakenet_rr *rr = &z->rr[i];
-        if (rr->type != type || !dns_name_equal(rr->owner, owner))
+        if (rr->type != type || !dns_name_equal(rr->owner, owner) ||
+            !(net ? edns_subnet_equal(&rr->net, net) : !rr->net.family))
             continue;
         wcur_u16(&c, rr->rdlen);
         wcur_bytes(&c, rr->rdata, rr->rdlen);
@@ -200,6 +218,19 @@ static void speak(struct says *x, const struct dns_query *q)
         x->flags &= (uint16_t)~DNS_FLAG_AA;
 }
 
+static void say_back(const struct fakenet_server *s, struct edns_subnet *net, uint8_t scope)
+{
+    net->scope = scope;
+    if (s->echo == FAKENET_ECHO_FAMILY)
+        net->family = 3 - net->family;
+    if (s->echo == FAKENET_ECHO_SOURCE) /* of as many octets */
+        net->source--;
+    if (s->echo == FAKENET_ECHO_ADDRESS)
+        net->ip[0] ^= 1;
+    if (s->echo == FAKENET_ECHO_RUBBISH)
+        net->scope = 255;
+}
+
 static size_t compose(struct fakenet_server *s, const struct dns_query *q, bool udp, uint8_t *out)
 {
     struct says *x = calloc(1, sizeof *x);
@@ -218,6 +249,11 @@ static size_t compose(struct fakenet_server *s, const struct dns_query *q, bool 
         e.cookie[0] ^= (s->wrong_cookie && udp) || s->cookie_rubbish ? 1 : 0;
         bad_cookie = s->badcookie && udp && !shown;
     }
+    if (q->edns.subnet.family && s->subnets) {
+        x->told = &q->edns.subnet;
+        x->scope = (uint8_t)s->scope;
+        e.subnet = q->edns.subnet;
+    }
     dns_writer_init(&x->w, out, limit);
     if (e.present)
         dns_writer_reserve(&x->w, edns_size(&e));
@@ -227,6 +263,9 @@ static size_t compose(struct fakenet_server *s, const struct dns_query *q, bool 
     } else if (s->formerr_edns && e.present) {
         x->rcode = DNS_RCODE_FORMERR;
         e.present = false;
+    } else if (q->edns.subnet.family && (s->formerr_subnet || s->refuse_subnet)) {
+        x->rcode = s->refuse_subnet ? DNS_RCODE_REFUSED : DNS_RCODE_FORMERR;
+        e.subnet.family = 0;
     } else if (s->truncate && udp) {
         x->flags |= DNS_FLAG_TC | DNS_FLAG_AA;
     } else {
@@ -235,6 +274,8 @@ static size_t compose(struct fakenet_server *s, const struct dns_query *q, bool 
             put_set(x, DNS_SECTION_ADDITIONAL, s->extra, s->extra->rr[i].owner,
                     s->extra->rr[i].type);
     }
+    if (e.subnet.family)
+        say_back(s, &e.subnet, x->scope);
     size_t len = dns_writer_finish(&x->w, q->id, x->flags, x->rcode, e.present ? &e : NULL, 0);
     free(x);
     return len;
@@ -298,6 +339,9 @@ static int fake_send(struct transport *t, struct transport_attempt *a)
         schedule(n, a, at, TRANSPORT_FAILED, NULL, 0, ERR_CLOSED);
         return 0;
     }
+    s->told += q.edns.subnet.family != 0;
+    if (s->silent_subnet && q.edns.subnet.family)
+        return 0;
     if (s->dead || (udp ? s->udp_dead : s->tcp_dead) || (s->no_edns && q.edns.present))
         return 0;
     if (s->drop_first > 0) {

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/wheel.h"
+#include "dns/edns.h"
 #include "dns/name.h"
 #include "net/transport.h"
 
@@ -19,6 +20,8 @@ struct fakenet_rr {
     uint16_t type, rdlen;
     uint32_t ttl;
     uint8_t *rdata;
+    struct edns_subnet
+        net; /* told: for its clients alone, in the place of others; family 0: none */
 };
 
 struct fakenet_zone {
@@ -40,12 +43,23 @@ struct fakenet_server {
     bool wrong_id; /* a packet with a wrong id before the true one never comes */
     bool lower;    /* question in lower case: a case mismatch over UDP */
     bool no_aa;
-    bool cookies;        /* knows RFC 7873 */
-    bool badcookie;      /* and wants its own cookie shown over UDP */
-    bool wrong_cookie;   /* shows another client cookie over UDP */
-    bool cookie_rubbish; /* always */
-    unsigned shown;      /* questions with its cookie */
-    bool close_idle;     /* a TCP connection kept from before turns out closed */
+    bool cookies;                                      /* knows RFC 7873 */
+    bool badcookie;                                    /* and wants its own cookie shown over UDP */
+    bool wrong_cookie;                                 /* shows another client cookie over UDP */
+    bool cookie_rubbish;                               /* always */
+    unsigned shown;                                    /* questions with its cookie */
+    bool subnets;                                      /* knows RFC 7871 */
+    bool formerr_subnet, refuse_subnet, silent_subnet; /* to questions that tell one */
+    int scope;                                         /* of what is for nobody in particular */
+    enum {
+        FAKENET_ECHO,
+        FAKENET_ECHO_FAMILY,
+        FAKENET_ECHO_SOURCE,
+        FAKENET_ECHO_ADDRESS,
+        FAKENET_ECHO_RUBBISH
+    } echo;          /* what is wrong with the network it says back */
+    unsigned told;   /* questions with a network */
+    bool close_idle; /* a TCP connection kept from before turns out closed */
     bool tcp_kept;
     bool garbage;    /* a header, then rubbish */
     bool empty;      /* NOERROR, nothing, not AA */
