@@ -3,114 +3,21 @@
 /* folders: base dns net gslb */
 #include "base/err.h"
 #include "base/list.h"
-#include "gslb/probe.h"
 #include "origin.h"
+#include "prober.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define SLACK_US 1500000 /* of a machine under load */
-#define SHORT_MS 300     /* for what never answers */
-#define LONG_MS  8000    /* for what does */
-#define PAGE(s)  "HTTP/1.1 200 OK\r\nX-Load: 417\r\nX-Role: primary, eu\r\nContent-Length: " s
-#define OK_PAGE  PAGE("5") "\r\n\r\nready"
-
-struct fixture {
-    uv_loop_t loop;
-    struct clock clock;
-    int64_t ahead_us; /* of the system's clock, or of a time that stands still */
-    bool still;
-    struct gslb_prober *prober;
-    bool closed;
-};
-
-struct asked {
-    unsigned times;
-    struct gslb_probe_result r;
-    struct gslb_probe *cancel; /* when done */
-    struct fixture *close;
-};
-
-static int64_t fixture_now(const struct clock *c)
-{
-    struct fixture *f = container_of(c, struct fixture, clock);
-    return (f->still ? 1000000 : clock_mono_us(clock_system())) + f->ahead_us;
-}
-
-static void fixture_open(struct fixture *f, const struct gslb_prober_limits *limits)
-{
-    *f = (struct fixture){.clock = {fixture_now, fixture_now}};
-    assert_int_equal(uv_loop_init(&f->loop), 0);
-    assert_int_equal(gslb_prober_new(&f->prober, &f->loop, &f->clock, limits), 0);
-}
-
-static void on_closed(void *arg)
-{
-    struct fixture *f = arg;
-    f->closed = true;
-}
-
-static void fixture_close(struct fixture *f)
-{
-    if (f->prober)
-        gslb_prober_close(f->prober, on_closed, f);
-    while (uv_run(&f->loop, UV_RUN_ONCE))
-        ;
-    assert_true(f->closed);
-    assert_int_equal(uv_loop_close(&f->loop), 0);
-}
-
-static void on_done(void *arg, const struct gslb_probe_result *r)
-{
-    struct asked *a = arg;
-    a->times++;
-    a->r = *r;
-    if (a->cancel)
-        gslb_probe_cancel(a->cancel);
-    if (a->close) {
-        gslb_prober_close(a->close->prober, on_closed, a->close);
-        a->close->prober = NULL;
-    }
-}
-
-static void start(struct fixture *f, const struct gslb_check *c, struct asked *a,
-                  struct gslb_probe **probe)
-{
-    struct addr target;
-    memset(a, 0, sizeof *a);
-    assert_int_equal(addr_parse(&target, "127.0.0.1", 0), 0);
-    assert_int_equal(gslb_probe_start(f->prober, c, &target, on_done, a, probe), 0);
-    assert_int_equal(a->times, 0);
-}
-
-static void finish(struct fixture *f, const struct asked *a)
-{
-    while (!a->times)
-        uv_run(&f->loop, UV_RUN_ONCE);
-}
-
-/* Once more where this machine itself was late, which is a result of its own (test_late_loop). */
-static void ask(struct fixture *f, const struct gslb_check *c, struct asked *a)
-{
-    for (unsigned n = 0; n < 5; n++) {
-        start(f, c, a, NULL);
-        finish(f, a);
-        if (!strstr(a->r.evidence, "late ourselves"))
-            return;
-    }
-}
+#define PAGE(s) "HTTP/1.1 200 OK\r\nX-Load: 417\r\nX-Role: primary, eu\r\nContent-Length: " s
+#define OK_PAGE PAGE("5") "\r\n\r\nready"
 
 /* ---- one row per behaviour and type ---- */
 
@@ -509,19 +416,6 @@ static struct gslb_check check_of(const struct row *row, const struct origin *o)
     return c;
 }
 
-static void judge_times(const char *label, const struct gslb_probe_result *r, uint32_t timeout_ms)
-{
-    const uint32_t at[] = {r->connect_us, r->tls_us, r->first_us, r->total_us};
-    uint32_t last = 0;
-    for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
-        if (at[i] && at[i] < last)
-            fail_msg("%s: times go back: %u %u %u %u", label, at[0], at[1], at[2], at[3]);
-        last = at[i] ? at[i] : last;
-    }
-    if (!r->total_us || r->total_us > timeout_ms * 1000 + SLACK_US)
-        fail_msg("%s: took %u us", label, r->total_us);
-}
-
 static bool row_holds(const struct row *row, const struct gslb_probe_result *r)
 {
     bool right =
@@ -546,10 +440,10 @@ static void test_rows(void **state)
         struct asked a;
         origin_start(&o, &rows[i].script);
         struct gslb_check c = check_of(&rows[i], &o);
-        ask(&f, &c, &a);
+        fixture_ask(&f, &c, &a);
         origin_stop(&o);
         wrong += !row_holds(&rows[i], &a.r);
-        judge_times(rows[i].label, &a.r, c.timeout_ms);
+        fixture_judge(rows[i].label, &a.r, c.timeout_ms);
     }
     fixture_close(&f);
     assert_int_equal(wrong, 0);
@@ -569,11 +463,11 @@ static void test_reuse(void **state)
     origin_start(&o, &row.script);
     struct gslb_check c = check_of(&row, &o);
     for (unsigned i = 0; i < 3; i++)
-        ask(&f, &c, &a);
+        fixture_ask(&f, &c, &a);
     assert_int_equal(origin_connections(&o), 3);
     c.reuse = true;
     for (unsigned i = 0; i < 3; i++)
-        ask(&f, &c, &a);
+        fixture_ask(&f, &c, &a);
     assert_int_equal(a.r.result, GSLB_PASS);
     assert_int_equal(origin_connections(&o), 4);
     origin_stop(&o);
@@ -605,14 +499,14 @@ static void test_trust_changes(void **state)
     origin_start(&two, &row.script);
     struct gslb_check to_one = check_of(&row, &one), to_two = check_of(&row, &two);
     to_one.ca_file = two.ca_file;
-    ask(&f, &to_one, &a);
+    fixture_ask(&f, &to_one, &a);
     assert_int_equal(a.r.result, GSLB_FAIL);
-    ask(&f, &to_two, &a);
+    fixture_ask(&f, &to_two, &a);
     assert_int_equal(a.r.result, GSLB_PASS);
     copy_file(one.ca_file, two.ca_file);
-    ask(&f, &to_one, &a);
+    fixture_ask(&f, &to_one, &a);
     assert_int_equal(a.r.result, GSLB_PASS);
-    ask(&f, &to_two, &a);
+    fixture_ask(&f, &to_two, &a);
     assert_int_equal(a.r.result, GSLB_FAIL);
     origin_stop(&one);
     origin_stop(&two);
@@ -630,7 +524,8 @@ static void test_unsupported(void **state)
     assert_int_equal(addr_parse(&to, "127.0.0.1", 0), 0);
     for (unsigned i = 0; i < 2; i++) {
         c.type = i ? GSLB_CHECK_PUSH : GSLB_CHECK_NONE;
-        assert_int_equal(gslb_probe_start(f.prober, &c, &to, on_done, NULL, NULL), ERR_UNSUPPORTED);
+        assert_int_equal(gslb_probe_start(f.prober, &c, &to, fixture_on_done, NULL, NULL),
+                         ERR_UNSUPPORTED);
     }
     fixture_close(&f);
 }
@@ -651,7 +546,7 @@ static void test_ipv6(void **state)
         c.type = types[i / 2];
         c.host = i % 2 ? GOOD : NULL;
         assert_int_equal(addr_parse(&c.address, "::1", 0), 0);
-        ask(&f, &c, &a);
+        fixture_ask(&f, &c, &a);
         if (a.r.result == GSLB_NO_VERDICT)
             print_message("no IPv6 here: %s\n", a.r.evidence);
         else if (a.r.result != GSLB_FAIL || !strstr(a.r.evidence, "connection refused"))
@@ -659,120 +554,6 @@ static void test_ipv6(void **state)
     }
     origin_stop(&o);
     fixture_close(&f);
-}
-
-/* ---- commands ---- */
-
-static const struct {
-    const char *label, *script;
-    uint32_t timeout_ms;
-    enum gslb_result result;
-    int code;
-    const char *evidence;
-} commands[] = {
-    {"passes", "echo \"asked $1\"", LONG_MS, GSLB_PASS, 0, "exit code 0: asked 127.0.0.1"},
-    {"says 3", "echo oh >&2; exit 3", LONG_MS, GSLB_FAIL, 3, "exit code 3: oh"},
-    {"hangs", "exec cat /dev/zero >/dev/null", SHORT_MS, GSLB_FAIL, -1, "timed out waiting"},
-    {"hangs in a child", "cat /dev/zero >/dev/null; :", SHORT_MS, GSLB_FAIL, -1, "timed out"},
-    {"leaves a child", "cat /dev/zero >/dev/null & exit 0", LONG_MS, GSLB_PASS, 0, "exit code 0"},
-    {"writes much", "head -c 300000 /dev/zero; exit 0", LONG_MS, GSLB_PASS, 0, "exit code 0: ...."},
-    {"killed", "kill -9 $$", LONG_MS, GSLB_FAIL, -1, "ended by signal 9"},
-    {"bare surroundings", "test \"$HOME$SECRET\" = '' && test \"$(pwd)\" = /", LONG_MS, GSLB_PASS,
-     0, "exit code 0"},
-};
-
-static unsigned descriptors(void)
-{
-    unsigned n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
-}
-
-/* Those that a command left behind come to us, and have been killed. */
-static bool all_children_end(void)
-{
-    for (unsigned tries = 0; tries < 500; tries++) {
-        pid_t pid = waitpid(-1, NULL, WNOHANG);
-        if (pid < 0)
-            return errno == ECHILD;
-        if (!pid)
-            poll(NULL, 0, 10);
-    }
-    return false;
-}
-
-static void test_commands(void **state)
-{
-    struct fixture f;
-    struct asked a;
-    (void)state;
-    setenv("SECRET", "x", 1);
-    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
-    fixture_open(&f, NULL);
-    unsigned before = 0;
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        const char *const argv[] = {"/bin/sh", "-c", commands[i].script, "sh", NULL};
-        struct gslb_check c = {
-            .type = GSLB_CHECK_EXEC, .argv = argv, .timeout_ms = commands[i].timeout_ms};
-        ask(&f, &c, &a);
-        if (a.r.result != commands[i].result || a.r.code != commands[i].code ||
-            !strstr(a.r.evidence, commands[i].evidence))
-            fail_msg("%s: result %d, code %d, \"%s\"", commands[i].label, a.r.result, a.r.code,
-                     a.r.evidence);
-        judge_times(commands[i].label, &a.r, c.timeout_ms);
-        before = before ? before : descriptors();
-    }
-    const char *const missing[] = {"/nowhere/check", NULL};
-    struct gslb_check c = {.type = GSLB_CHECK_EXEC, .argv = missing, .timeout_ms = LONG_MS};
-    ask(&f, &c, &a);
-    assert_int_equal(a.r.result, GSLB_NO_VERDICT);
-    assert_non_null(strstr(a.r.evidence, "cannot start /nowhere/check"));
-    assert_int_equal(descriptors(), before);
-    fixture_close(&f);
-    assert_true(all_children_end());
-}
-
-/* Each says how many of them run when it does. */
-static void test_commands_limited(void **state)
-{
-    char dir[] = "/tmp/waypost-probe-XXXXXX", script[256];
-    struct fixture f;
-    struct asked a[6];
-    (void)state;
-    assert_non_null(mkdtemp(dir));
-    snprintf(script, sizeof script, "cd %s && : >$$ && set -- * && rm $$ && exit $#", dir);
-    const char *const argv[] = {"/bin/sh", "-c", script, "sh", NULL};
-    struct gslb_check c = {.type = GSLB_CHECK_EXEC, .argv = argv, .timeout_ms = LONG_MS};
-    fixture_open(&f, &(struct gslb_prober_limits){.running = 8, .commands = 1});
-    for (unsigned i = 0; i < 6; i++)
-        start(&f, &c, &a[i], NULL);
-    for (unsigned i = 0; i < 6; i++) {
-        finish(&f, &a[i]);
-        assert_int_equal(a[i].r.code, 1);
-    }
-    fixture_close(&f);
-    rmdir(dir);
-}
-
-static void test_icmp(void **state)
-{
-    struct gslb_check c = {.type = GSLB_CHECK_ICMP, .timeout_ms = LONG_MS};
-    struct fixture f;
-    struct asked a;
-    (void)state;
-    fixture_open(&f, NULL);
-    ask(&f, &c, &a);
-    fixture_close(&f);
-    if (a.r.result == GSLB_NO_VERDICT) {
-        assert_non_null(strstr(a.r.evidence, "CAP_NET_RAW"));
-        print_message("echo requests are not permitted here: skipped\n");
-        skip();
-    }
-    assert_int_equal(a.r.result, GSLB_PASS);
-    assert_true(a.r.first_us > 0);
 }
 
 /* ---- our own trouble ---- */
@@ -792,14 +573,14 @@ static void test_no_descriptors(void **state)
     origin_start(&o, &row.script);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     struct gslb_check c = check_of(&row, &o);
-    ask(&f, &c, &a);
+    fixture_ask(&f, &c, &a);
     none = before;
     none.rlim_cur = 3;
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         c.type = types[i];
         c.argv = argv;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-        ask(&f, &c, &a);
+        fixture_ask(&f, &c, &a);
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
         bool said = strstr(a.r.evidence, "descriptor") ||
                     (c.type == GSLB_CHECK_ICMP && strstr(a.r.evidence, "not permitted"));
@@ -808,7 +589,7 @@ static void test_no_descriptors(void **state)
                      a.r.evidence);
     }
     c.type = HTTP;
-    ask(&f, &c, &a);
+    fixture_ask(&f, &c, &a);
     assert_int_equal(a.r.result, GSLB_PASS);
     origin_stop(&o);
     fixture_close(&f);
@@ -836,11 +617,11 @@ static void test_late_loop(void **state)
         fixture_open(&f, NULL);
         f.still = true;
         struct gslb_check c = check_of(&row, &o);
-        start(&f, &c, &a, NULL);
+        fixture_start(&f, &c, &a, NULL);
         for (unsigned n = 0; n < 5; n++)
             uv_run(&f.loop, UV_RUN_ONCE);
         f.ahead_us = late[i].late_us;
-        finish(&f, &a);
+        fixture_finish(&f, &a);
         if (a.r.result != late[i].result)
             fail_msg("%s: result %d, \"%s\"", late[i].label, a.r.result, a.r.evidence);
         fixture_close(&f);
@@ -871,17 +652,17 @@ static void test_cancel_and_close(void **state)
         b.expect_len = 1;
         b.argv = argv;
         for (unsigned n = 0; n < 4; n++)
-            start(&f, &b, &others[n], n == 1 ? &probe : NULL);
+            fixture_start(&f, &b, &others[n], n == 1 ? &probe : NULL);
         if (i % 2) { /* makes room for the other one */
             gslb_probe_cancel(probe);
-            start(&f, &b, &others[1], &probe);
+            fixture_start(&f, &b, &others[1], &probe);
             gslb_probe_cancel(probe);
             fixture_close(&f);
         } else {
-            start(&f, &a, &first, NULL);
+            fixture_start(&f, &a, &first, NULL);
             first.cancel = probe;
             first.close = &f;
-            finish(&f, &first);
+            fixture_finish(&f, &first);
             fixture_close(&f);
             assert_int_equal(first.times, 1);
         }
@@ -905,9 +686,9 @@ static void test_line(void **state)
     origin_start(&o, &row.script);
     struct gslb_check c = check_of(&row, &o);
     for (unsigned i = 0; i < 20; i++)
-        start(&f, &c, &a[i], NULL);
+        fixture_start(&f, &c, &a[i], NULL);
     for (unsigned i = 0; i < 20; i++) {
-        finish(&f, &a[i]);
+        fixture_finish(&f, &a[i]);
         assert_int_equal(a[i].r.result, GSLB_PASS);
         for (unsigned later = i + 1; later < 20; later++)
             assert_int_equal(a[later].times, 0);
@@ -919,17 +700,10 @@ static void test_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_reuse),
-        cmocka_unit_test(test_unsupported),
-        cmocka_unit_test(test_trust_changes),
-        cmocka_unit_test(test_ipv6),
-        cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_commands_limited),
-        cmocka_unit_test(test_icmp),
-        cmocka_unit_test(test_no_descriptors),
-        cmocka_unit_test(test_late_loop),
-        cmocka_unit_test(test_cancel_and_close),
+        cmocka_unit_test(test_rows),        cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_unsupported), cmocka_unit_test(test_trust_changes),
+        cmocka_unit_test(test_ipv6),        cmocka_unit_test(test_no_descriptors),
+        cmocka_unit_test(test_late_loop),   cmocka_unit_test(test_cancel_and_close),
         cmocka_unit_test(test_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

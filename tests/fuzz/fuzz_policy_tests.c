@@ -34,34 +34,35 @@ static const char conf[] =
     "when-all-down: nodata }\n"
     "    all.a.test: { pool: all, when-all-down: refuse }\n";
 
-static struct gslb_table *table;
-static struct gslb_plan *plan;
-
-static void plan_make(void)
+static struct gslb_plan *plan_make(struct gslb_table *table)
 {
+    struct gslb_plan *plan;
     struct config *c;
     struct diag_list d;
-    unsigned kept;
+    unsigned kept = 0;
     diag_init(&d);
-    if (gslb_table_new(&table) || config_load_mem(&c, "conf", conf, sizeof conf - 1, &d))
+    if (config_load_mem(&c, "conf", conf, sizeof conf - 1, &d))
         abort();
     const struct steering_place place = {.table = table, .workers = 1};
     if (steering_build(&plan, c, NULL, &place, &d, &kept))
         abort();
     config_free(c);
     diag_fini(&d);
+    return plan;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct policy_tests counts;
     struct diag_list d;
+    struct gslb_table *table;
     char path[64];
     int fd = memfd_create("tests", MFD_CLOEXEC);
     if (fd < 0 || write(fd, data, size) != (ssize_t)size)
         abort();
-    if (!plan)
-        plan_make();
+    if (gslb_table_new(&table))
+        abort();
+    struct gslb_plan *plan = plan_make(table);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     diag_init(&d);
     int err = policy_tests_run(plan, table, path, &d, &counts);
@@ -70,6 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (counts.failed > counts.rows || (err == ERR_MISMATCH && !counts.failed))
         abort();
     diag_fini(&d);
+    part_unref(gslb_plan_part(plan));
+    gslb_table_free(table);
     close(fd);
     return 0;
 }
