@@ -1,5 +1,6 @@
 /* cli/control.c: status, stats, servers, reload, stop, cache: what is asked of a running server. */
 #include "args_priv.h"
+#include "json_priv.h"
 #include "remote_priv.h"
 #include "verbs_priv.h"
 
@@ -10,21 +11,9 @@
 
 #define DOWN_SHOWN 5
 
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
 static long long int_of(const json_t *o, const char *key)
 {
     return (long long)json_number_value(json_object_get(o, key));
-}
-
-static void print_json(const json_t *doc)
-{
-    json_dumpf(doc, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    putchar('\n');
 }
 
 /* ---- status, stats, servers ---- */

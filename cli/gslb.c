@@ -1,6 +1,7 @@
 /* cli/gslb.c: gslb status, watch, events, orders and what an operator orders. */
 #include "args_priv.h"
 #include "config/config.h"
+#include "json_priv.h"
 #include "remote_priv.h"
 #include "verbs_priv.h"
 
@@ -12,23 +13,6 @@
 #include <unistd.h>
 
 #define URL_CAP 4096
-
-static const char *text_of(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-    return s ? s : "";
-}
-
-static double number_of(const json_t *o, const char *key)
-{
-    return json_number_value(json_object_get(o, key));
-}
-
-static void print_json(const json_t *doc)
-{
-    json_dumpf(doc, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    putchar('\n');
-}
 
 /* ---- status ---- */
 

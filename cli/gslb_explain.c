@@ -6,6 +6,7 @@
 #include "dns/name.h"
 #include "dns/type.h"
 #include "gslb/explain.h"
+#include "json_priv.h"
 #include "plan_priv.h"
 #include "remote_priv.h"
 #include "verbs_priv.h"
@@ -18,12 +19,6 @@
 #define USAGE_EXPLAIN \
     "gslb explain NAME [TYPE] --from IP|NETWORK [--ecs] [--json] [--config FILE] [-s SOCKET]"
 #define USAGE_TEST "gslb test FILE [--json] [--config FILE] [-s SOCKET]"
-
-static void print_json(const json_t *doc)
-{
-    json_dumpf(doc, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    putchar('\n');
-}
 
 static int usage(const char *text)
 {
@@ -50,21 +45,7 @@ struct question {
 /* With --ecs the resolver is taken to ask on behalf of this address or network. */
 static bool read_from(struct question *q)
 {
-    struct prefix p;
-    struct addr a;
-    if (!addr_parse(&a, q->from, 0) && !q->ecs) {
-        q->client.source = a;
-        return true;
-    }
-    if (!q->ecs || prefix_parse(&p, q->from))
-        return false;
-    bool v4 = p.family == 4;
-    memcpy(q->client.subnet.ip, p.ip + (v4 ? 12 : 0), v4 ? 4 : 16);
-    q->client.subnet.family = v4 ? 1 : 2;
-    q->client.subnet.source = (uint8_t)(v4 ? p.bits - 96 : p.bits);
-    q->client.source.family = p.family;
-    memcpy(q->client.source.ip, p.ip, sizeof p.ip);
-    return true;
+    return (q->ecs || !strchr(q->from, '/')) && !gslb_client_parse(&q->client, q->from, q->ecs);
 }
 
 static int read_question(struct question *q)

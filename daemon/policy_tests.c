@@ -121,20 +121,11 @@ static void read_name(struct run *r)
 static void read_client(struct run *r)
 {
     const struct config_node *from = scalar(r, "from"), *ecs = scalar(r, "ecs");
-    struct prefix p;
     r->client = (struct gslb_client){.subnet.family = 0};
     if (!from && !ecs)
         wrong(r, r->row, NULL, "from or ecs is missing");
-    if (ecs && prefix_parse(&p, ecs->text)) {
+    if (ecs && gslb_client_parse(&r->client, ecs->text, true))
         wrong(r, ecs, NULL, "\"%s\" is not a network", ecs->text);
-    } else if (ecs) {
-        bool v4 = p.family == 4;
-        memcpy(r->client.subnet.ip, p.ip + (v4 ? 12 : 0), v4 ? 4 : 16);
-        r->client.subnet.family = v4 ? 1 : 2;
-        r->client.subnet.source = (uint8_t)(v4 ? p.bits - 96 : p.bits);
-        r->client.source = (struct addr){.family = p.family};
-        memcpy(r->client.source.ip, p.ip, sizeof p.ip);
-    }
     if (from && addr_parse(&r->client.source, from->text, 0))
         wrong(r, from, NULL, "\"%s\" is not an address", from->text);
 }

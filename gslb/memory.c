@@ -617,10 +617,12 @@ static int line_parse(struct gslb_monitor *m, char *line)
     return name_keep(&m->memory, key, *kind == 'm' ? "" : pool, seen, at);
 }
 
-static int lines_parse(struct gslb_monitor *m, char *text)
+int memory_parse(struct gslb_monitor *m, char *text, size_t len)
 {
-    int err = 0;
+    int err = strlen(text) == len ? 0 : ERR_FORMAT;
     char *rest = NULL;
+    if (err)
+        return err;
     for (char *line = strtok_r(text, "\n", &rest); line && !err; line = strtok_r(NULL, "\n", &rest))
         err = line_parse(m, line);
     return err;
@@ -668,7 +670,7 @@ int memory_read(struct gslb_monitor *m, struct diag_list *d)
     }
     err = store_read(y->path, KIND, &text, &len);
     if (!err) {
-        err = strlen(text) == len ? lines_parse(m, text) : ERR_FORMAT;
+        err = memory_parse(m, text, len);
         free(text);
     }
     if (!err)

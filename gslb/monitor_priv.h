@@ -264,6 +264,8 @@ bool doubt_withdraw(struct gslb_monitor *m, const struct member *mb);
 
 /* orders.c */
 int orders_read(struct gslb_monitor *m, struct diag_list *d);
+/* The file's body. After an error some may be there already, for orders_fini. */
+int orders_parse(struct gslb_monitor *m, const char *text);
 int orders_save(struct gslb_monitor *m);
 void orders_fini(struct gslb_monitor *m);
 void orders_assign(struct gslb_monitor *m);
@@ -284,6 +286,9 @@ json_t *event_json(const struct event *v);
 
 /* memory.c */
 int memory_read(struct gslb_monitor *m, struct diag_list *d);
+/* The file's body, with a NUL behind it, which is torn up. After an error some may be kept already.
+ */
+int memory_parse(struct gslb_monitor *m, char *text, size_t len);
 /* Goes on with what is being saved; begins if that is due and there is something. True: it wants
  * the next turn soon. */
 bool memory_save(struct gslb_monitor *m, bool begin);

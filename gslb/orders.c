@@ -234,7 +234,7 @@ static struct order *order_of_json(struct gslb_monitor *m, const json_t *o)
     return made;
 }
 
-static int orders_parse(struct gslb_monitor *m, const char *text)
+int orders_parse(struct gslb_monitor *m, const char *text)
 {
     json_t *list = json_loads(text, 0, NULL);
     size_t count = json_array_size(list);

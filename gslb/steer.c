@@ -1,45 +1,12 @@
 #include "gslb/steer.h"
-#include "client_priv.h"
-#include "records_priv.h"
+#include "steer_priv.h"
 #include "table_priv.h"
 
-#include "dns/name.h"
-#include "dns/type.h"
-
-#include "base/cursor.h"
 #include "base/hash.h"
-#include "base/list.h"
 
-#include <string.h>
+enum { LAST_HEALTHY_S = 3600 };
 
-/* DRY_STATE: room for a policy's state of the largest pool. */
-enum { LAST_HEALTHY_S = 3600, DRY_STATE = 8 * (GSLB_MEMBERS_MAX + 1) };
-
-/* One decision under way. */
-struct steering {
-    const struct gslb_ask *ask;
-    struct gslb_worker *w;
-    const struct gslb_plan *plan;
-    const struct gslb_name *name; /* that was asked */
-    struct gslb_answer *out;
-    struct client client; /* of the map, or of the name without one, that is tried */
-    unsigned scope, widest;
-    bool unsettled;
-    bool family_only;           /* a pool was left only because it lacks the family asked */
-    uint32_t until_s;           /* of the operator's words on the pools tried */
-    uint32_t fetched_ttl;       /* left of what was fetched and is given; UINT32_MAX: nothing is */
-    int first, last_healthy;    /* pools tried: the first; the one that was last usable */
-    uint32_t last_slot, last_s; /* GSLB_NO_SLOT: not read yet, or none */
-    bool last_read;
-};
-
-#define SAY(s, ...)                                                \
-    do {                                                           \
-        if ((s)->ask->log)                                         \
-            say((s)->ask->log, &(struct gslb_event){__VA_ARGS__}); \
-    } while (0)
-
-static void say(struct gslb_log *log, const struct gslb_event *e)
+void steer_say(struct gslb_log *log, const struct gslb_event *e)
 {
     if (log->count == GSLB_LOG_MAX)
         log->lost++;
@@ -47,49 +14,7 @@ static void say(struct gslb_log *log, const struct gslb_event *e)
         log->events[log->count++] = *e;
 }
 
-static void looked(struct steering *s, unsigned depth)
-{
-    if (s->client.from_subnet && depth > s->scope)
-        s->scope = depth;
-}
-
 /* ---- one pool ---- */
-
-enum family { ANY_FAMILY = -1, IPV4, IPV6 };
-
-static enum family family_of(uint16_t qtype)
-{
-    return qtype == DNS_TYPE_A ? IPV4 : qtype == DNS_TYPE_AAAA ? IPV6 : ANY_FAMILY;
-}
-
-static bool find_target(const struct steering *s, uint32_t target, const struct edns_subnet *subnet,
-                        struct gslb_target_found *found)
-{
-    return s->w->targets && target != GSLB_NO_TARGET &&
-           gslb_target_find(s->w->targets, target, subnet, (uint32_t)s->ask->mono_s, found);
-}
-
-/* Without an address that is known a host name may still come to have one of any family. */
-static bool member_has(const struct steering *s, const struct gslb_endpoint *e, enum family f)
-{
-    struct gslb_target_found found;
-    switch (e->kind) {
-    case GSLB_ADDRESSES:
-        return f == ANY_FAMILY || e->address[f].family;
-    case GSLB_HOST:
-        return f == ANY_FAMILY || !find_target(s, e->target, NULL, &found) || found.count[f];
-    case GSLB_CNAME:
-        break;
-    }
-    return true;
-}
-
-/* An address of the name it stands for is known. */
-static bool member_known(const struct steering *s, const struct gslb_endpoint *e)
-{
-    struct gslb_target_found found;
-    return e->kind != GSLB_HOST || find_target(s, e->target, NULL, &found);
-}
 
 /* What the health table says of a pool's members, into w->views. */
 struct weighing {
@@ -106,14 +31,15 @@ static void weigh(struct steering *s, const struct gslb_pool *p, enum family f, 
         const struct gslb_endpoint *e = &p->endpoints[i];
         struct gslb_member_state *state = &s->w->views[i];
         g->enabled += e->enabled;
-        if (!e->enabled || !member_has(s, e, f)) {
+        if (!e->enabled || !steer_member_has(s, e, f)) {
             *state = (struct gslb_member_state){0};
             continue;
         }
         uint64_t word = table_word(s->w->table, e->slot);
         struct gslb_view v = table_view(word);
-        *state = (struct gslb_member_state){.up = (v.up || p->ignore_health) && member_known(s, e),
-                                            .permille = p->ignore_health ? 1000 : v.permille};
+        *state =
+            (struct gslb_member_state){.up = (v.up || p->ignore_health) && steer_member_known(s, e),
+                                       .permille = p->ignore_health ? 1000 : v.permille};
         if (!table_plain(word)) {
             state->has_load = v.has_load;
             state->load = v.load;
@@ -270,7 +196,7 @@ static int draw_site(struct steering *s, const struct gslb_name *n, const struct
     const struct gslb_map *m = &s->plan->maps[n->map];
     unsigned depth;
     uint64_t network = client_network(&s->client, m->network4, m->network6, &depth);
-    looked(s, depth);
+    steer_looked(s, depth);
     unsigned drawn =
         gslb_rendezvous(ids, l->weights, usable, count, key_of(network, s->name->hash));
     if (drawn == count)
@@ -307,12 +233,12 @@ static void client_choose(struct steering *s, bool ignore_subnet)
         .a = addr_of_bytes(s->client.address.ip, 16, 0));
 }
 
-static const struct geo_list *map_list(struct steering *s, int map)
+const struct geo_list *steer_map_list(struct steering *s, int map)
 {
     const struct gslb_map *m = &s->plan->maps[map];
     unsigned depth;
     const struct geo_list *l = geo_map_find(m->geo, &s->client.address, &depth);
-    looked(s, depth);
+    steer_looked(s, depth);
     if (s->client.from_subnet) {
         unsigned widest = s->ask->client->subnet.family == 1 ? m->widest4 : m->widest6;
         s->widest = widest > s->widest ? widest : s->widest;
@@ -349,7 +275,7 @@ static int try_outside(struct steering *s, const struct gslb_name *n)
 static int try_map(struct steering *s, const struct gslb_name *n)
 {
     client_choose(s, s->plan->maps[n->map].ignore_subnet);
-    const struct geo_list *l = map_list(s, n->map);
+    const struct geo_list *l = steer_map_list(s, n->map);
     if (!l->count)
         return try_outside(s, n);
     int found = try_sites(s, n, l);
@@ -391,255 +317,6 @@ static int find_pool(struct steering *s)
     return GSLB_NONE;
 }
 
-/* ---- members ---- */
-
-static bool policy_draws(const struct gslb_pool *p)
-{
-    switch (p->policy) {
-    case GSLB_FAILOVER:
-    case GSLB_ROUND_ROBIN:
-    case GSLB_WEIGHTED_ROUND_ROBIN:
-    case GSLB_HASH:
-    case GSLB_CONSISTENT:
-    case GSLB_STICKY:
-    case GSLB_ALL:
-        return p->shuffle;
-    default:
-        return true;
-    }
-}
-
-static struct gslb_policy_state *state_of(const struct steering *s, const struct gslb_pool *p,
-                                          enum family f)
-{
-    if (!s->plan->states || s->w->index >= s->plan->workers ||
-        (p->policy != GSLB_ROUND_ROBIN && p->policy != GSLB_WEIGHTED_ROUND_ROBIN))
-        return NULL;
-    size_t at = s->plan->state_bytes * s->w->index + p->state_at +
-                (f == IPV6 ? 0 : gslb_policy_state_size(p->endpoint_count));
-    return (struct gslb_policy_state *)(void *)(s->plan->states + at);
-}
-
-/* Nobody gains by guessing who is drawn, so one random number does for many answers: each gets the
- * mixture of another place in the sequence that begins there. */
-static uint64_t draw_random(struct gslb_worker *w)
-{
-    enum { DRAWS = 256 };
-    if (!w->rng)
-        return w->random;
-    if (w->draws++ % DRAWS == 0)
-        w->random = rng_u64(w->rng);
-    w->random += 0xd1342543de82ef95;
-    return hash_mix(w->random);
-}
-
-/* In the order of the map over the members; those that its limit cut off come last. */
-static unsigned pick_near(struct steering *s, const struct gslb_pool *p, unsigned want)
-{
-    const struct gslb_map *m = &s->plan->maps[p->near];
-    struct client kept = s->client;
-    if (m->ignore_subnet)
-        s->client = client_of(s->ask->client, true);
-    const struct geo_list *l = map_list(s, p->near);
-    s->client = kept;
-    unsigned n = 0;
-    for (unsigned k = 0; k < l->count + p->endpoint_count && n < want; k++) {
-        unsigned i = k < l->count ? l->sites[k] : k - l->count;
-        if (i >= p->endpoint_count || !s->w->views[i].up || !s->w->views[i].permille ||
-            !p->members[i].weight)
-            continue;
-        s->w->views[i].up = false;
-        s->w->picks[n++] = (uint16_t)i;
-    }
-    /* Now exactly those are up. */
-    for (unsigned i = 0; i < p->endpoint_count; i++)
-        s->w->views[i].up = false;
-    for (unsigned k = 0; k < n; k++)
-        s->w->views[s->w->picks[k]].up = true;
-    return n;
-}
-
-/* One member is every policy's choice, and turns of one need no counting. */
-static unsigned pick_only(struct steering *s, const struct gslb_pool *p)
-{
-    const struct gslb_member_state *state = &s->w->views[0];
-    s->w->picks[0] = 0;
-    return state->up && state->permille && p->members[0].weight;
-}
-
-/* The choice among the members that are up in w->views. The log gets its odds. */
-static unsigned pick(struct steering *s, int pool, enum family f, bool all)
-{
-    const struct gslb_pool *p = &s->plan->pools[pool];
-    if (p->endpoint_count == 1 && p->near == GSLB_NONE && !s->ask->log)
-        return pick_only(s, p);
-    _Alignas(uint64_t) uint8_t copy[DRY_STATE];
-    struct gslb_pick q = {.policy = all ? GSLB_ALL : p->policy,
-                          .members = p->members,
-                          .states = s->w->views,
-                          .count = p->endpoint_count,
-                          .want = p->answers,
-                          .shuffle = p->shuffle,
-                          .name = s->name->hash,
-                          .now_s = s->ask->wall_s,
-                          .epoch_s = p->epoch_s,
-                          .band_us = p->band_us};
-    unsigned n = 0, depth = 0;
-    if (policy_draws(p))
-        q.random = draw_random(s->w);
-    bool near = p->near != GSLB_NONE && !all;
-    if (near) {
-        n = pick_near(s, p, p->answers ? p->answers : 1);
-        q.policy = GSLB_ALL;
-    } else if (gslb_policy_uses_client(q.policy) && p->endpoint_count > 1) {
-        q.client = client_network(&s->client, p->network4, p->network6, &depth);
-        looked(s, depth);
-    }
-    if (!all && (q.state = state_of(s, p, f)) && s->ask->dry) {
-        size_t size = gslb_policy_state_size(p->endpoint_count);
-        q.state = size <= sizeof copy ? memcpy(copy, q.state, size) : NULL;
-    }
-    if (s->ask->log) {
-        struct gslb_pick asked = q;
-        if (s->ask->log->everybody && gslb_policy_uses_client(q.policy))
-            asked.policy = GSLB_WEIGHTED;
-        gslb_odds(&asked, s->ask->log->odds);
-        s->ask->log->has_odds = true;
-    }
-    if (!near || p->shuffle)
-        (void)gslb_pick(&q, s->w->picks, &n);
-    SAY(s, .step = GSLB_STEP_PICK, .index = pool, .number = n, .depth = depth);
-    return n;
-}
-
-/* ---- records ---- */
-
-static void put_set(struct steering *s, uint16_t type, unsigned count, size_t size)
-{
-    s->out->outcome = GSLB_SET;
-    s->out->set = (struct dns_rrset){.rdata = s->w->rdata,
-                                     .size = (uint32_t)size,
-                                     .type = type,
-                                     .cls = DNS_CLASS_IN,
-                                     .count = (uint16_t)count};
-}
-
-/* The addresses of a member that is a name; false: there is none of this family (any more). */
-static bool put_host(struct steering *s, struct records *r, const struct gslb_endpoint *e,
-                     enum family f)
-{
-    struct gslb_target_found found;
-    if (!find_target(s, e->target, NULL, &found) || !found.count[f])
-        return false;
-    records_put_found(r, &found, GSLB_HOST_ADDRESSES);
-    s->fetched_ttl = found.ttl < s->fetched_ttl ? found.ttl : s->fetched_ttl;
-    return true;
-}
-
-static void put_cname(struct steering *s, const uint8_t *target)
-{
-    size_t len = dns_name_len(target);
-    put_u16(s->w->rdata, (uint16_t)len);
-    memcpy(s->w->rdata + 2, target, len);
-    s->out->count = 1;
-    put_set(s, DNS_TYPE_CNAME, 1, len + 2);
-}
-
-/* The members picked, as one set; a CNAME that comes first stands alone, later ones are left out.
- */
-static void put_members(struct steering *s, const struct gslb_pool *p, unsigned n, enum family f)
-{
-    const struct gslb_endpoint *first = &p->endpoints[s->w->picks[0]];
-    s->out->members = s->w->picks;
-    if (first->kind == GSLB_CNAME) {
-        put_cname(s, first->host);
-        return;
-    }
-    size_t len = f == IPV4 ? 4 : 16;
-    struct records r = {.start = s->w->rdata,
-                        .at = s->w->rdata,
-                        .end = s->w->rdata + sizeof s->w->rdata,
-                        .len = len,
-                        .unique = p->repeats};
-    unsigned given = 0;
-    for (unsigned k = 0; k < n; k++) {
-        const struct gslb_endpoint *e = &p->endpoints[s->w->picks[k]];
-        if (e->kind == GSLB_CNAME || (e->kind == GSLB_HOST && !put_host(s, &r, e, f)))
-            continue;
-        if (e->kind == GSLB_ADDRESSES)
-            records_put(&r, e->address[f].ip + 16 - len);
-        s->w->picks[given++] = s->w->picks[k];
-    }
-    s->out->count = given;
-    if (r.count)
-        put_set(s, f == IPV4 ? DNS_TYPE_A : DNS_TYPE_AAAA, r.count, (size_t)(r.at - r.start));
-}
-
-/* Leaves up only what can answer: the family (or CNAME). Whether anything is available then: if
- * not, no client's network is looked at, as none would get anything. */
-static bool restrict_to(struct steering *s, const struct gslb_pool *p, enum family f)
-{
-    bool some = false;
-    if (f != ANY_FAMILY && p->whole[f])
-        return true; /* whoever is available can answer, and somebody is */
-    for (unsigned i = 0; i < p->endpoint_count; i++) {
-        const struct gslb_endpoint *e = &p->endpoints[i];
-        struct gslb_member_state *state = &s->w->views[i];
-        state->up &= e->enabled && (f == ANY_FAMILY ? e->kind == GSLB_CNAME : member_has(s, e, f));
-        some |= state->up && state->permille && e->weight;
-    }
-    return some;
-}
-
-static bool answer_members(struct steering *s, int pool, enum family f, bool all)
-{
-    const struct gslb_pool *p = &s->plan->pools[pool];
-    if (!restrict_to(s, p, f))
-        return false;
-    unsigned n = pick(s, pool, f, all);
-    if (n)
-        put_members(s, p, n, f);
-    return n > 0;
-}
-
-static bool answer_records(struct steering *s, const struct gslb_pool *p, uint16_t qtype)
-{
-    for (unsigned k = 0; k < p->record_count; k++) {
-        if (p->records[k].type != qtype && qtype != DNS_TYPE_ANY)
-            continue;
-        s->out->outcome = GSLB_SET;
-        s->out->set = p->records[k];
-        s->out->set.owner = NULL;
-        return true;
-    }
-    return false;
-}
-
-/* ANY: the first type that the pool yields (RFC 8482). Looking for one leaves fewer members up, so
- * which types there are is asked of the pool, not tried. */
-static uint16_t type_for_any(const struct gslb_pool *p)
-{
-    return p->has[GSLB_HAS_A]       ? DNS_TYPE_A
-           : p->has[GSLB_HAS_AAAA]  ? DNS_TYPE_AAAA
-           : p->has[GSLB_HAS_CNAME] ? DNS_TYPE_CNAME
-                                    : DNS_TYPE_ANY;
-}
-
-/* all: every member that is up in w->views, whatever the policy. */
-static void answer_pool(struct steering *s, int pool, bool all)
-{
-    const struct gslb_pool *p = &s->plan->pools[pool];
-    uint16_t type = s->ask->qtype == DNS_TYPE_ANY ? type_for_any(p) : s->ask->qtype;
-    enum family f = family_of(type);
-    s->out->pool = pool;
-    s->out->site = p->site;
-    s->out->outcome = GSLB_NODATA;
-    if (f == ANY_FAMILY && answer_records(s, p, type))
-        return;
-    if (f != ANY_FAMILY || p->has[GSLB_HAS_CNAME])
-        answer_members(s, pool, f, all);
-}
-
 /* ---- nothing is usable ---- */
 
 static bool views_then(struct steering *s, const struct gslb_pool *p, bool as_last_healthy)
@@ -647,7 +324,7 @@ static bool views_then(struct steering *s, const struct gslb_pool *p, bool as_la
     bool some = false;
     for (unsigned i = 0; i < p->endpoint_count; i++) {
         const struct gslb_endpoint *e = &p->endpoints[i];
-        bool up = e->enabled && member_known(s, e) && e->weight;
+        bool up = e->enabled && steer_member_known(s, e) && e->weight;
         if (up && as_last_healthy)
             up = gslb_table_get(s->w->table, e->slot).was_up;
         s->w->views[i] = (struct gslb_member_state){.up = up, .permille = up ? 1000 : 0};
@@ -663,7 +340,7 @@ static void all_down_give(struct steering *s, bool last_healthy)
     if (last_healthy && pool != GSLB_NONE && s->ask->mono_s - s->last_s <= LAST_HEALTHY_S &&
         views_then(s, &plan->pools[pool], true)) {
         SAY(s, .step = GSLB_STEP_ALL_DOWN, .index = pool, .number = GSLB_DOWN_LAST_HEALTHY);
-        answer_pool(s, pool, true);
+        give_pool(s, pool, true);
         return;
     }
     pool = s->first;
@@ -671,7 +348,7 @@ static void all_down_give(struct steering *s, bool last_healthy)
     if (pool == GSLB_NONE) {
         s->out->outcome = GSLB_NODATA;
     } else if (views_then(s, &plan->pools[pool], false)) {
-        answer_pool(s, pool, true);
+        give_pool(s, pool, true);
     } else {
         s->out->outcome = GSLB_FAILED; /* names of which no address is known */
     }
@@ -759,12 +436,12 @@ static void follow_alias(struct steering *s)
     struct gslb_target_found found;
     client_choose(s, false);
     s->out->outcome = GSLB_FAILED;
-    if (!find_target(s, s->name->alias_target, s->client.from_subnet ? subnet : NULL, &found))
+    if (!steer_target(s, s->name->alias_target, s->client.from_subnet ? subnet : NULL, &found))
         return;
     bool six =
         s->ask->qtype == DNS_TYPE_AAAA || (s->ask->qtype == DNS_TYPE_ANY && !found.count[IPV4]);
     s->fetched_ttl = found.ttl;
-    looked(s, found.scope);
+    steer_looked(s, found.scope);
     s->out->outcome = found.count[six] ? GSLB_SET : GSLB_NODATA;
     if (found.count[six])
         s->out->set = (struct dns_rrset){.rdata = found.rdata[six],
@@ -779,7 +456,7 @@ static void decide(struct steering *s)
     s->out->outcome = GSLB_FAILED;
     int pool = find_pool(s);
     if (pool != GSLB_NONE)
-        answer_pool(s, pool, false);
+        give_pool(s, pool, false);
     else if (s->out->outcome != GSLB_FAILED)
         return; /* outside */
     else if (s->family_only)

@@ -109,7 +109,7 @@ static const struct {
 /* In a block of its own length, so that a look beyond it is seen. */
 static int parse_tight(struct edns *e, const uint8_t *rd, size_t len, bool is_query)
 {
-    uint8_t *copy = malloc(len + 1);
+    uint8_t *copy = calloc(1, len + 1);
     memcpy(copy + 1, rd, len);
     int err = edns_parse(e, 1232, EDNS_FLAG_DO, copy + 1, len, is_query);
     free(copy);

@@ -6,11 +6,11 @@
  *     - { name: www.example.com, type: AAAA, ecs: 10.1.0.0/16, scope: 16, ttl: [10, 30] }
  *     - { name: www.example.com, from: 192.0.2.1, share: { a: 75% +- 1%, b: 25% } }
  *     - { name: www.example.com, from: 192.0.2.1, down: [fra, www-iad/a], answer: [192.0.2.30] }
- * Keys: name, type (A), from (source of the packet) and ecs (client subnet), at least one; down
- * (sites, pools, pool/member). Expected: site, pool, answer (records in any order), share (odds of
- * members of the pool that answers; of all clients where the policy hashes them; without +- within
- * 0.1 %), ttl (number or [least, most]), scope, outcome (answer, nodata, refused, static, failed).
- * Threads: any but a worker's. */
+ * Keys: name, type (A), from (source of the packet) and ecs (client subnet; without a length as
+ * gslb_client_parse), at least one; down (sites, pools, pool/member). Expected: site, pool, answer
+ * (records in any order), share (odds of members of the pool that answers; of all clients where the
+ * policy hashes them; without +- within 0.1 %), ttl (number or [least, most]), scope, outcome
+ * (answer, nodata, refused, static, failed). Threads: any but a worker's. */
 #ifndef WAYPOST_DAEMON_POLICY_TESTS_H
 #define WAYPOST_DAEMON_POLICY_TESTS_H
 
