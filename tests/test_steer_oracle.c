@@ -270,8 +270,9 @@ static const char *ttl_wrong(const struct account *a, bool unsettled, uint32_t u
     int64_t ttl = unsettled || g->all_down ? n->ttl_degraded : n->ttl;
     ttl = n->ttl_max && ttl > n->ttl_max ? n->ttl_max : ttl;
     ttl = n->ttl_min && ttl < n->ttl_min ? n->ttl_min : ttl;
-    if (until != UINT32_MAX && (int64_t)until - WORLD_NOW < ttl)
-        ttl = until > WORLD_NOW ? until - WORLD_NOW : 0;
+    /* of the second that has begun nobody knows how much is left */
+    if (until != UINT32_MAX && (int64_t)until - WORLD_NOW - 1 < ttl)
+        ttl = until > WORLD_NOW + 1 ? until - WORLD_NOW - 1 : 0;
     return g->ttl == ttl ? NULL : "another TTL";
 }
 
