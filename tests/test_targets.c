@@ -158,114 +158,115 @@ static void for_everybody(void **state)
     TELL(rows);
 }
 
+static const struct story per_networks[] = {
+    {"not covered: short, source length, and asked for",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; ask 10.1.2.0/24", 0},
+    {"not covered: what is left, if less", BEGIN "+58; find 10.1.2.0/24 192.0.2.1 2 24", 0},
+    {"no network: as everybody", BEGIN "find 0.0.0.0/0 192.0.2.1 60 0; turn; quiet", 0},
+    {"a host member's clients are not told", BEGIN "find 10.1.2.0/24 192.0.2.1 60 0; turn; quiet",
+     1},
+    {"covered by its own",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 30 192.0.2.7; "
+           "find 10.1.2.0/24 192.0.2.7 30 24; find - 192.0.2.1 60 0; "
+           "find 10.1.3.0/24 192.0.2.1 5 24",
+     0},
+    {"covered by a wider answer",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 16 30 192.0.2.7; "
+           "find 10.1.9.0/24 192.0.2.7 30 16; turn; quiet; find 10.2.0.0/24 192.0.2.1 5 24",
+     0},
+    {"a scope longer than the question counts as that",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 32 30 192.0.2.7; "
+           "find 10.1.2.0/24 192.0.2.7 30 24",
+     0},
+    {"told by 24 bits",
+     BEGIN "find 10.1.2.3/32 192.0.2.1 5 32; turn; ask 10.1.2.0/24; "
+           "say 10.1.2.0/24 24 30 192.0.2.7; find 10.1.2.3/32 192.0.2.7 30 24",
+     0},
+    {"IPv6 by 56",
+     BEGIN "find 2001:db8:1:203::/64 192.0.2.1 5 64; turn; ask 2001:db8:1:200::/56; "
+           "say 2001:db8:1:200::/56 48 30 192.0.2.7; "
+           "find 2001:db8:1:900::/56 192.0.2.7 30 48",
+     0},
+    {"a shorter one is not covered by a longer",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 30 192.0.2.7; "
+           "find 10.1.0.0/16 192.0.2.1 5 16; turn; ask 10.1.0.0/16",
+     0},
+    {"nested: de-aggregated",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 30 192.0.2.7; "
+           "find 10.1.4.0/24 192.0.2.1 5 24; turn; say 10.1.4.0/24 16 30 192.0.2.8; "
+           "find 10.1.2.0/24 192.0.2.7 30 24; find 10.1.3.0/24 192.0.2.8 30 24; "
+           "find 10.1.0.0/24 192.0.2.8 30 23; find 10.1.4.0/24 192.0.2.8 30 22; "
+           "find 10.1.200.0/24 192.0.2.8 30 17; find 10.1.0.0/16 192.0.2.8 30 23; "
+           "find 10.1.0.0/20 192.0.2.8 30 23",
+     0},
+    {"the other family does not matter",
+     BEGIN "find ::/1 192.0.2.1 5 1; turn; say ::/1 1 30 192.0.2.7; "
+           "find 10.1.2.0/24 192.0.2.1 5 24; find 2001:db8::/56 192.0.2.7 30 1",
+     0},
+    {"equal ones are asked once",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; find 10.1.2.9/32 192.0.2.1 5 32; "
+           "find 10.1.2.0/24 192.0.2.1 5 24; turn; ask 10.1.2.0/24; +1; "
+           "find 10.1.2.0/24 192.0.2.1 5 24; turn; quiet",
+     0},
+    {"at most 4 fly; those that an answer covers are not asked",
+     BEGIN "find 10.1.1.0/24 192.0.2.1 5 24; find 10.1.2.0/24 192.0.2.1 5 24; "
+           "find 10.1.3.0/24 192.0.2.1 5 24; find 10.1.4.0/24 192.0.2.1 5 24; "
+           "find 10.1.5.0/24 192.0.2.1 5 24; find 10.2.0.0/24 192.0.2.1 5 24; turn; "
+           "ask 10.1.1.0/24; ask 10.1.2.0/24; ask 10.1.3.0/24; ask 10.1.4.0/24; quiet; "
+           "say 10.1.2.0/24 16 30 192.0.2.7; ask 10.2.0.0/24; quiet; "
+           "find 10.1.5.0/24 192.0.2.7 30 16",
+     0},
+    {"used: again before it ends; scope may change",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 16 30 192.0.2.7; +20; "
+           "find 10.1.9.0/24 192.0.2.7 10 16; +7; turn; ask 10.1.2.0/24; "
+           "say 10.1.2.0/24 20 30 192.0.2.8; find 10.1.2.0/24 192.0.2.8 30 20; "
+           "find 10.1.99.0/24 192.0.2.1 5 24",
+     0},
+    {"not used: goes when it ends",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; ask 10.1.2.0/24; "
+           "say 10.1.2.0/24 16 30 192.0.2.7; +27; turn; quiet; +3; turn; quiet; "
+           "find 10.1.2.0/24 192.0.2.1 5 24",
+     0},
+    {"used late: asked when it ends",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; ask 10.1.2.0/24; "
+           "say 10.1.2.0/24 16 30 192.0.2.7; +27; turn; quiet; "
+           "find 10.1.2.0/24 192.0.2.7 3 16; +3; turn; ask 10.1.2.0/24; "
+           "find 10.1.2.0/24 192.0.2.7 5 16 stale",
+     0},
+    {"stale per network",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 30 192.0.2.7; "
+           "find 10.1.2.0/24 192.0.2.7 30 24; +30; turn; fail 10.1.2.0/24; "
+           "find 10.1.2.0/24 192.0.2.7 5 24 stale; +5; turn; ask 10.1.2.0/24",
+     0},
+    {"failed: asked again when somebody comes",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; fail 10.1.2.0/24; +1; "
+           "find 10.1.2.0/24 192.0.2.1 5 24; turn; quiet; +4; turn; ask 10.1.2.0/24",
+     0},
+    {"failed: not asked again when nobody comes",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; fail 10.1.2.0/24; +6; turn; quiet; "
+           "find 10.1.2.0/24 192.0.2.1 5 24; turn; ask 10.1.2.0/24",
+     0},
+    {"gone twice, a network",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 10 192.0.2.7; "
+           "find 10.1.2.0/24 192.0.2.7 10 24; +9; turn; none 10.1.2.0/24; "
+           "find 10.1.2.0/24 192.0.2.7 1 24; +5; turn; none 10.1.2.0/24; "
+           "find 10.1.2.0/24 192.0.2.1 5 24",
+     0},
+    {"gone twice: its networks too",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 300 192.0.2.7; +54; "
+           "turn; none -; +5; turn; none -; find 10.1.2.0/24 nothing",
+     0},
+    {"everybody's set is too old, a network's is not",
+     BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 86400 192.0.2.7; "
+           "+86460; find - nothing; find 10.1.3.0/24 nothing; "
+           "find 10.1.2.0/24 192.0.2.7 5 24 stale",
+     0},
+};
+
 static void per_network(void **state)
 {
     (void)state;
-    static const struct story rows[] = {
-        {"not covered: short, source length, and asked for",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; ask 10.1.2.0/24", 0},
-        {"not covered: what is left, if less", BEGIN "+58; find 10.1.2.0/24 192.0.2.1 2 24", 0},
-        {"no network: as everybody", BEGIN "find 0.0.0.0/0 192.0.2.1 60 0; turn; quiet", 0},
-        {"a host member's clients are not told",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 60 0; turn; quiet", 1},
-        {"covered by its own",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 30 192.0.2.7; "
-               "find 10.1.2.0/24 192.0.2.7 30 24; find - 192.0.2.1 60 0; "
-               "find 10.1.3.0/24 192.0.2.1 5 24",
-         0},
-        {"covered by a wider answer",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 16 30 192.0.2.7; "
-               "find 10.1.9.0/24 192.0.2.7 30 16; turn; quiet; find 10.2.0.0/24 192.0.2.1 5 24",
-         0},
-        {"a scope longer than the question counts as that",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 32 30 192.0.2.7; "
-               "find 10.1.2.0/24 192.0.2.7 30 24",
-         0},
-        {"told by 24 bits",
-         BEGIN "find 10.1.2.3/32 192.0.2.1 5 32; turn; ask 10.1.2.0/24; "
-               "say 10.1.2.0/24 24 30 192.0.2.7; find 10.1.2.3/32 192.0.2.7 30 24",
-         0},
-        {"IPv6 by 56",
-         BEGIN "find 2001:db8:1:203::/64 192.0.2.1 5 64; turn; ask 2001:db8:1:200::/56; "
-               "say 2001:db8:1:200::/56 48 30 192.0.2.7; "
-               "find 2001:db8:1:900::/56 192.0.2.7 30 48",
-         0},
-        {"a shorter one is not covered by a longer",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 30 192.0.2.7; "
-               "find 10.1.0.0/16 192.0.2.1 5 16; turn; ask 10.1.0.0/16",
-         0},
-        {"nested: de-aggregated",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 30 192.0.2.7; "
-               "find 10.1.4.0/24 192.0.2.1 5 24; turn; say 10.1.4.0/24 16 30 192.0.2.8; "
-               "find 10.1.2.0/24 192.0.2.7 30 24; find 10.1.3.0/24 192.0.2.8 30 24; "
-               "find 10.1.0.0/24 192.0.2.8 30 23; find 10.1.4.0/24 192.0.2.8 30 22; "
-               "find 10.1.200.0/24 192.0.2.8 30 17; find 10.1.0.0/16 192.0.2.8 30 23; "
-               "find 10.1.0.0/20 192.0.2.8 30 23",
-         0},
-        {"the other family does not matter",
-         BEGIN "find ::/1 192.0.2.1 5 1; turn; say ::/1 1 30 192.0.2.7; "
-               "find 10.1.2.0/24 192.0.2.1 5 24; find 2001:db8::/56 192.0.2.7 30 1",
-         0},
-        {"equal ones are asked once",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; find 10.1.2.9/32 192.0.2.1 5 32; "
-               "find 10.1.2.0/24 192.0.2.1 5 24; turn; ask 10.1.2.0/24; +1; "
-               "find 10.1.2.0/24 192.0.2.1 5 24; turn; quiet",
-         0},
-        {"at most 4 fly; those that an answer covers are not asked",
-         BEGIN "find 10.1.1.0/24 192.0.2.1 5 24; find 10.1.2.0/24 192.0.2.1 5 24; "
-               "find 10.1.3.0/24 192.0.2.1 5 24; find 10.1.4.0/24 192.0.2.1 5 24; "
-               "find 10.1.5.0/24 192.0.2.1 5 24; find 10.2.0.0/24 192.0.2.1 5 24; turn; "
-               "ask 10.1.1.0/24; ask 10.1.2.0/24; ask 10.1.3.0/24; ask 10.1.4.0/24; quiet; "
-               "say 10.1.2.0/24 16 30 192.0.2.7; ask 10.2.0.0/24; quiet; "
-               "find 10.1.5.0/24 192.0.2.7 30 16",
-         0},
-        {"used: again before it ends; scope may change",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 16 30 192.0.2.7; +20; "
-               "find 10.1.9.0/24 192.0.2.7 10 16; +7; turn; ask 10.1.2.0/24; "
-               "say 10.1.2.0/24 20 30 192.0.2.8; find 10.1.2.0/24 192.0.2.8 30 20; "
-               "find 10.1.99.0/24 192.0.2.1 5 24",
-         0},
-        {"not used: goes when it ends",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; ask 10.1.2.0/24; "
-               "say 10.1.2.0/24 16 30 192.0.2.7; +27; turn; quiet; +3; turn; quiet; "
-               "find 10.1.2.0/24 192.0.2.1 5 24",
-         0},
-        {"used late: asked when it ends",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; ask 10.1.2.0/24; "
-               "say 10.1.2.0/24 16 30 192.0.2.7; +27; turn; quiet; "
-               "find 10.1.2.0/24 192.0.2.7 3 16; +3; turn; ask 10.1.2.0/24; "
-               "find 10.1.2.0/24 192.0.2.7 5 16 stale",
-         0},
-        {"stale per network",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 30 192.0.2.7; "
-               "find 10.1.2.0/24 192.0.2.7 30 24; +30; turn; fail 10.1.2.0/24; "
-               "find 10.1.2.0/24 192.0.2.7 5 24 stale; +5; turn; ask 10.1.2.0/24",
-         0},
-        {"failed: asked again when somebody comes",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; fail 10.1.2.0/24; +1; "
-               "find 10.1.2.0/24 192.0.2.1 5 24; turn; quiet; +4; turn; ask 10.1.2.0/24",
-         0},
-        {"failed: not asked again when nobody comes",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; fail 10.1.2.0/24; +6; turn; quiet; "
-               "find 10.1.2.0/24 192.0.2.1 5 24; turn; ask 10.1.2.0/24",
-         0},
-        {"gone twice, a network",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 10 192.0.2.7; "
-               "find 10.1.2.0/24 192.0.2.7 10 24; +9; turn; none 10.1.2.0/24; "
-               "find 10.1.2.0/24 192.0.2.7 1 24; +5; turn; none 10.1.2.0/24; "
-               "find 10.1.2.0/24 192.0.2.1 5 24",
-         0},
-        {"gone twice: its networks too",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 300 192.0.2.7; +54; "
-               "turn; none -; +5; turn; none -; find 10.1.2.0/24 nothing",
-         0},
-        {"everybody's set is too old, a network's is not",
-         BEGIN "find 10.1.2.0/24 192.0.2.1 5 24; turn; say 10.1.2.0/24 24 86400 192.0.2.7; "
-               "+86460; find - nothing; find 10.1.3.0/24 nothing; "
-               "find 10.1.2.0/24 192.0.2.7 5 24 stale",
-         0},
-    };
-    TELL(rows);
+    TELL(per_networks);
 }
 
 /* Scope 0 to a question with a network: one set for everybody. */
