@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every yaml block of the manual that configures something passes `waypost check`, and so does what `config new gslb` prints.
-# What a block leaves to its surroundings (the zone, a list of networks) is made here.
+# A name that is not there is refused with the place to write it. What a block leaves to its surroundings (the zone, a list of networks) is made here.
 set -u
 fail() { echo "docs: $*" >&2; exit 1; }
 dir=$(mktemp -d)
@@ -36,4 +36,7 @@ done
 
 "$WAYPOST" config new gslb >"$dir/new.yaml" || fail "config new gslb"
 holds "config new gslb" "$dir/new.yaml"
+grep -q ': ok, 1 listener, 1 zone$' "$dir/said" || fail "check said: $(cat "$dir/said")"
+said=$("$WAYPOST" gslb explain nope.example.com --from 192.0.2.1 --config "$dir/new.yaml" 2>&1)
+[ $? = 1 ] && [[ $said == *'write it under gslb.names'* ]] || fail "a name that is not steered: $said"
 echo "docs: $checked blocks"
