@@ -73,7 +73,8 @@ static json_t *explain_here(const struct question *q, const char *config, int *c
     int name = gslb_explain_name(o.plan, q->qname);
     *code = EXIT_CANNOT;
     if (name == GSLB_NONE) {
-        fprintf(stderr, "waypost gslb: \"%s\" is not steered\n", q->name);
+        fprintf(stderr, "waypost gslb: \"%s\" is not steered; write it under gslb.names\n",
+                q->name);
         *code = EXIT_NEGATIVE;
     } else if (w) {
         w->table = o.table;

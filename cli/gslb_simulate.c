@@ -197,7 +197,8 @@ static int simulate(struct simulate *s)
                                       .wall_s = time(NULL)};
     int err = gslb_simulate(&ask, &m);
     if (err == ERR_NOT_FOUND)
-        fprintf(stderr, "waypost gslb: \"%s\" is not steered\n", s->name);
+        fprintf(stderr, "waypost gslb: \"%s\" is not steered; write it under gslb.names\n",
+                s->name);
     else if (err)
         fprintf(stderr, "waypost gslb: %s\n", err_text(err));
     if (err)

@@ -137,8 +137,8 @@ int verb_check(int argc, char **argv)
     else
         diag_print(&diags, stderr, args_colour());
     if (ok && !json)
-        printf("%s: ok, %u listeners, %u zones\n", path ? path : "built-in configuration",
-               listeners, zones);
+        printf("%s: ok, %u listener%s, %u zone%s\n", path ? path : "built-in configuration",
+               listeners, listeners == 1 ? "" : "s", zones, zones == 1 ? "" : "s");
     if (snap)
         part_unref(&snap->part);
     diag_fini(&diags);
