@@ -9,7 +9,7 @@ export DEBIAN_FRONTEND=noninteractive
 build_packages=(build-essential cmake ninja-build "pkgconf|pkg-config" libuv1-dev libc-ares-dev libssl-dev
     libyaml-dev "libcurl4-openssl-dev|libcurl4-gnutls-dev" libmicrohttpd-dev libjansson-dev
     libmaxminddb-dev)
-test_packages=(libcmocka-dev python3)
+test_packages=(libcmocka-dev python3 ca-certificates)
 # Other people's tools that some tests ask for a second opinion; those tests skip without them.
 witness_packages=(bind9-dnsutils bind9-utils knot-dnsutils knot-dnssecutils python3-dnspython
     nsd knot unbound iproute2 faketime mmdb-bin

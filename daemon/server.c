@@ -401,10 +401,11 @@ int server_start(struct server **out, struct config *config, const struct server
     return 0;
 }
 
+/* Ours alone: who else has handles on this loop closes them, perhaps when a thread of theirs ends. */
 static void close_handle(uv_handle_t *h, void *arg)
 {
-    (void)arg;
-    if (!uv_is_closing(h))
+    struct server *s = arg;
+    if ((h->data == s || h->data == &s->turns) && !uv_is_closing(h))
         uv_close(h, NULL);
 }
 
@@ -437,7 +438,7 @@ void server_free(struct server *s)
     if (s->watch)
         watch_close(s->watch);
     if (s->loop_ready) {
-        uv_walk(&s->loop, close_handle, NULL);
+        uv_walk(&s->loop, close_handle, s);
         uv_run(&s->loop, UV_RUN_DEFAULT);
         uv_loop_close(&s->loop);
     }
