@@ -401,7 +401,8 @@ int server_start(struct server **out, struct config *config, const struct server
     return 0;
 }
 
-/* Ours alone: who else has handles on this loop closes them, perhaps when a thread of theirs ends. */
+/* Ours alone: who else has handles on this loop closes them, perhaps when a thread of theirs ends.
+ */
 static void close_handle(uv_handle_t *h, void *arg)
 {
     struct server *s = arg;
