@@ -86,7 +86,11 @@ static bool print_member(const json_t *m)
            age(number_of(m, "since"), text, sizeof text), number_of(m, "weight"));
     if (up && number_of(m, "permille") < 1000)
         printf(" at %.1f %%", number_of(m, "permille") / 10);
-    if (json_is_number(json_object_get(m, "share")))
+    if (json_is_number(json_object_get(m, "observed")))
+        printf(" %.1f %% of %.0f answers, %.1f expected%s", number_of(m, "observed") / 10,
+               number_of(m, "counted"), number_of(m, "expected") / 10,
+               json_is_true(json_object_get(m, "outside")) ? ": more than chance" : "");
+    else if (json_is_number(json_object_get(m, "share")))
         printf(" %.1f %% of the answers", number_of(m, "share") / 10);
     print_checks(m);
     if (json_is_object(forced))

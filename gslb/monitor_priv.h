@@ -93,7 +93,9 @@ struct member {
     struct pool *pool;
     struct seat *seats; /* in order of its checks */
     unsigned seat_count;
-    uint64_t *answers;   /* [MONITOR_WINDOW + 1] counts at past seconds, NULL: nobody asks */
+    uint64_t *answers;     /* [MONITOR_WINDOW + 1] counts at past seconds, NULL: nobody asks */
+    uint64_t share_weight; /* that counts now, and its answers when it began to */
+    uint64_t share_base;
     struct order *order; /* that holds; NULL: none */
     struct gslb_forced forced;
     /* taken over */
@@ -109,9 +111,10 @@ struct pool {
     struct gslb_pool *plan;
     struct member *members;
     struct list dirty;
-    bool usable;      /* as queries see it */
-    bool confirmed;   /* also when unknown members are left out */
-    unsigned seconds; /* samples taken of `answers` */
+    bool usable;             /* as queries see it */
+    bool confirmed;          /* also when unknown members are left out */
+    unsigned seconds;        /* samples taken of `answers` */
+    int64_t shares_since_ms; /* all weights are what they are since then; 0: not looked yet */
 };
 
 struct scene {
@@ -255,6 +258,8 @@ void names_refresh(struct gslb_monitor *m);
 
 /* share.c: of answers */
 void shares_sample(struct gslb_monitor *m);
+/* One member per answer, by weight: what it is given can be held against its weight. */
+bool pool_expects(const struct pool *pool);
 uint64_t member_answers(const struct gslb_monitor *m, const struct member *mb, uint32_t *until_s);
 
 /* doubt.c */

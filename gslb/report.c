@@ -1,6 +1,9 @@
 #include "monitor_priv.h"
 
+#include <math.h>
 #include <string.h>
+
+#define CHANCE_99 2.576 /* standard deviations that hold 99 of 100 */
 
 static void set(json_t *o, const char *key, json_t *value)
 {
@@ -102,6 +105,34 @@ static json_t *addresses_json(const struct gslb_monitor *m, const struct gslb_en
     return list;
 }
 
+/* What its weight would give, and what was given since the weights are these; by chance 99 of 100
+ * times it lies within the band. Where clients are hashed few of them decide, and there is none. */
+static void tell_expected(const struct gslb_monitor *m, const struct member *mb, json_t *o)
+{
+    const struct pool *pool = mb->pool;
+    uint64_t weights = 0, all = 0, mine = 0;
+    uint32_t until;
+    bool random = pool->plan->policy == GSLB_WEIGHTED, looked = pool->shares_since_ms != 0;
+    for (unsigned i = 0; looked && pool_expects(pool) && i < pool->plan->endpoint_count; i++) {
+        const struct member *other = &pool->members[i];
+        uint64_t given = member_answers(m, other, &until) - other->share_base;
+        weights += other->share_weight;
+        all += given;
+        mine = other == mb ? given : mine;
+    }
+    double share = weights ? (double)mb->share_weight / (double)weights : 0;
+    double half = all ? CHANCE_99 * sqrt(share * (1 - share) / (double)all) : 1;
+    double got = all ? (double)mine / (double)all : 0;
+    set(o, "expected", weights ? json_real(share * 1000) : NULL);
+    set(o, "observed", weights && all ? json_real(got * 1000) : NULL);
+    set(o, "counted", weights ? json_integer((json_int_t)all) : NULL);
+    set(o, "band",
+        weights && all && random ? json_pack("[f, f]", share > half ? (share - half) * 1000 : 0.0,
+                                             share + half < 1 ? (share + half) * 1000 : 1000.0)
+                                 : NULL);
+    set(o, "outside", weights && all && random ? json_boolean(fabs(got - share) > half) : NULL);
+}
+
 static json_t *member_json(const struct gslb_monitor *m, const struct member *mb, uint64_t all)
 {
     uint32_t until_s;
@@ -125,6 +156,7 @@ static json_t *member_json(const struct gslb_monitor *m, const struct member *mb
     set(o, "rtt_us", mb->view.rtt_us ? json_integer(mb->view.rtt_us) : NULL);
     set(o, "answers", json_integer((json_int_t)answers));
     set(o, "share", all ? json_integer((json_int_t)(answers * 1000 / all)) : NULL);
+    tell_expected(m, mb, o);
     set(o, "safe_after", safe_json(m, mb, until_s));
     set(o, "checks", checks);
     return o;

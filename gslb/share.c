@@ -56,9 +56,44 @@ static void pool_sample(struct gslb_monitor *m, struct pool *pool)
     }
 }
 
+/* Shares can only be held against weights that stay. */
+static void pool_settle(struct gslb_monitor *m, struct pool *pool)
+{
+    bool same = pool->shares_since_ms != 0;
+    uint32_t until;
+    for (unsigned i = 0; i < pool->plan->endpoint_count; i++) {
+        struct member *mb = &pool->members[i];
+        uint64_t weight = member_share_weight(mb);
+        same = same && weight == mb->share_weight;
+        mb->share_weight = weight;
+    }
+    if (same)
+        return;
+    pool->shares_since_ms = monitor_now(m);
+    for (unsigned i = 0; i < pool->plan->endpoint_count; i++)
+        pool->members[i].share_base = member_answers(m, &pool->members[i], &until);
+}
+
+bool pool_expects(const struct pool *pool)
+{
+    switch (pool->plan->policy) {
+    case GSLB_WEIGHTED:
+    case GSLB_WEIGHTED_ROUND_ROBIN:
+    case GSLB_HASH:
+    case GSLB_CONSISTENT:
+    case GSLB_STICKY:
+        return pool->plan->near == GSLB_NONE && pool->plan->answers <= 1;
+    default:
+        return false;
+    }
+}
+
 void shares_sample(struct gslb_monitor *m)
 {
     const struct scene *s = m->scene;
+    for (unsigned i = 0; i < s->plan->pool_count; i++)
+        if (pool_expects(&s->pools[i]))
+            pool_settle(m, &s->pools[i]);
     for (unsigned i = 0; i < s->plan->pool_count; i++)
         if (s->plan->pools[i].endpoint_count && s->pools[i].members->answers)
             pool_sample(m, &s->pools[i]);

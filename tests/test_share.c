@@ -27,11 +27,11 @@ struct bench {
     struct diag_list d;
 };
 
-static void start(struct bench *b, uint32_t bound_permille)
+static void start_with(struct bench *b, enum gslb_policy policy, uint32_t bound_permille)
 {
     asker_init(&b->asker);
     made_init(&b->made, "a", NULL);
-    made_pool(&b->made, "p", "", GSLB_CONSISTENT, "192.0.2.1 192.0.2.2 192.0.2.3*2 192.0.2.4*4")
+    made_pool(&b->made, "p", "", policy, "192.0.2.1 192.0.2.2 192.0.2.3*2 192.0.2.4*4")
         ->bound_permille = bound_permille;
     made_name(&b->made, "www.example.", GSLB_NONE, "p");
     made_finish(&b->made, NULL);
@@ -47,6 +47,11 @@ static void start(struct bench *b, uint32_t bound_permille)
     assert_int_equal(gslb_monitor_new(&b->m, &place, &b->d), 0);
     part_ref(&b->made.plan->part);
     assert_int_equal(gslb_monitor_plan(b->m, b->made.plan), 0);
+}
+
+static void start(struct bench *b, uint32_t bound_permille)
+{
+    start_with(b, GSLB_CONSISTENT, bound_permille);
 }
 
 static void end(struct bench *b)
@@ -132,9 +137,90 @@ static void nothing_else_bounds(void **state)
     end(&b);
 }
 
+/* What status says of member k: observed and expected (permille, rounded), answers counted, and
+ * whether that is more than chance; -1: no word of it. */
+static void told(const struct bench *b, unsigned k, int out[4])
+{
+    static const char *const keys[] = {"observed", "expected", "counted", "outside"};
+    json_t *status = gslb_monitor_status(b->m);
+    const json_t *m = json_array_get(
+        json_object_get(json_array_get(json_object_get(status, "pools"), 0), "members"), k);
+    for (unsigned i = 0; i < 4; i++) {
+        const json_t *v = json_object_get(m, keys[i]);
+        out[i] = json_is_number(v)    ? (int)(json_number_value(v) + 0.5)
+                 : json_is_boolean(v) ? json_is_true(v)
+                                      : -1;
+    }
+    json_decref(status);
+}
+
+/* Given as counted, at a time when the weights have not changed. */
+static void shares_are_told(void **state)
+{
+    static const struct {
+        const char *label;
+        unsigned given[MEMBERS];
+        int want[MEMBERS][4];
+    } rows[] = {
+        {"nothing yet",
+         {0},
+         {{-1, 125, 0, -1}, {-1, 125, 0, -1}, {-1, 250, 0, -1}, {-1, 500, 0, -1}}},
+        {"as the weights are",
+         {125, 125, 250, 500},
+         {{125, 125, 1000, 0}, {125, 125, 1000, 0}, {250, 250, 1000, 0}, {500, 500, 1000, 0}}},
+        {"within what chance gives",
+         {105, 145, 250, 500},
+         {{105, 125, 1000, 0}, {145, 125, 1000, 0}, {250, 250, 1000, 0}, {500, 500, 1000, 0}}},
+        {"more than chance",
+         {95, 155, 250, 500},
+         {{95, 125, 1000, 1}, {155, 125, 1000, 1}, {250, 250, 1000, 0}, {500, 500, 1000, 0}}},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct bench b;
+        start_with(&b, GSLB_WEIGHTED, 0);
+        gslb_tally_note(b.tally, b.made.plan->pools[0].endpoints[0].slot, 1, 30);
+        asker_run(&b.asker, b.m, 2000); /* what was given before the first look does not count */
+        for (unsigned k = 0; k < MEMBERS; k++)
+            for (unsigned n = 0; n < rows[i].given[k]; n++)
+                gslb_tally_note(b.tally, b.made.plan->pools[0].endpoints[k].slot, 1, 30);
+        asker_run(&b.asker, b.m, 2000);
+        for (unsigned k = 0; k < MEMBERS; k++) {
+            int got[4];
+            told(&b, k, got);
+            if (memcmp(got, rows[i].want[k], sizeof got) != 0)
+                fail_msg("%s, member %u: %d %d %d %d", rows[i].label, k, got[0], got[1], got[2],
+                         got[3]);
+        }
+        end(&b);
+    }
+}
+
+/* Another weight begins another count. */
+static void shares_begin_again(void **state)
+{
+    struct bench b;
+    unsigned matched;
+    int got[4];
+    (void)state;
+    start_with(&b, GSLB_WEIGHTED, 0);
+    asker_run(&b.asker, b.m, 2000);
+    for (unsigned n = 0; n < 100; n++)
+        gslb_tally_note(b.tally, b.made.plan->pools[0].endpoints[3].slot, 1, 30);
+    const struct gslb_order all = {.what = "p", .force = GSLB_FORCE_WEIGHT, .permille = 500};
+    assert_int_equal(gslb_monitor_order(b.m, &all, &matched), 0);
+    assert_int_equal(matched, MEMBERS);
+    asker_run(&b.asker, b.m, 2000);
+    told(&b, 3, got);
+    assert_int_equal(got[1], 500);
+    assert_int_equal(got[2], 0);
+    end(&b);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(bound_holds),
-                                       cmocka_unit_test(nothing_else_bounds)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bound_holds), cmocka_unit_test(nothing_else_bounds),
+        cmocka_unit_test(shares_are_told), cmocka_unit_test(shares_begin_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

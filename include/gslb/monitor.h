@@ -99,10 +99,13 @@ int gslb_monitor_resume(struct gslb_monitor *m, const char *member, unsigned *ma
  *  pools: [{name, site, policy, usable, members: [{name, address: [text], state ("up", "down",
  *   "unknown": of its checks), up (is given), unsettled, held_back (down, but the pool has lost
  *   enough in this minute), since, forced: {force, what, permille, since, until, note, by},
- * enabled, weight, permille, over, load, rtt_us, answers, share (of its pool's answers), safe_after
- * (no cache holds it after that; null while it is given and not drained), checks: [{name, type,
- *   address, state, since, result, last, evidence, timings: {connect_us, tls_us, first_us,
- *   total_us}, rtt_us, penalty, suppressed, resume_wanted, prober}]}]}]} */
+ * enabled, weight, permille, over, load, rtt_us, answers, share (of its pool's
+ * answers since the start), expected, observed (permille, since weights and states are what they
+ * are), counted (answers since then), band ([low, high]: 99 of 100 times chance keeps it there;
+ * only for `weighted` with one answer), outside (that band), safe_after (no cache holds it after
+ * that; null while it is given and not drained), checks: [{name, type, address, state, since,
+ * result, last, evidence, timings: {connect_us, tls_us, first_us, total_us}, rtt_us, penalty,
+ * suppressed, resume_wanted, prober}]}]}]} */
 json_t *gslb_monitor_status(const struct gslb_monitor *m);
 /* Newest last; those with a number above `after`, at most `max`. {number, time, member, check,
  * from, to, why ("probe", "push", "silence", "time", "resume", "order", "lifted", "expired",
