@@ -11,11 +11,12 @@ trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
 
 # serve NAME: waypost with $dir/NAME.yaml; sets port, last.
 serve() {
+    : >"$dir/log" # what the last one said is not this one's
     "$WAYPOST" run -c "$dir/$1.yaml" >"$dir/log" 2>&1 &
     last=$!
     pids+=("$last")
     for _ in $(seq 600); do
-        grep -q 'server: ready' "$dir/log" && break
+        grep -q 'server: ready' "$dir/log" && grep -q '^listening' "$dir/log" && break
         kill -0 "$last" 2>/dev/null || fail "$1 ended"
         sleep 0.05
     done
