@@ -581,6 +581,13 @@ const char *config_folder(const struct config *c)
     return c->folder;
 }
 
+const char *config_path(const struct config *c, const char *path, char *out, size_t cap)
+{
+    bool whole = *path == '/';
+    snprintf(out, cap, "%s%s%s", whole ? "" : config_folder(c), whole ? "" : "/", path);
+    return out;
+}
+
 /* ---- answers by path ---- */
 
 /* Behind the last "[]." or "*.". */

@@ -42,9 +42,7 @@ static int take_hints(struct engine *e, const struct config *c, struct diag_list
     int err;
     if (!strcmp(hints, "builtin"))
         return 0;
-    snprintf(path, sizeof path, "%s%s%s", *hints == '/' ? "" : config_folder(c),
-             *hints == '/' ? "" : "/", hints);
-    e->hints = read_hints(path, &err);
+    e->hints = read_hints(config_path(c, hints, path, sizeof path), &err);
     if (!e->hints)
         config_complain(c, config_node(c, NULL, "resolver.root-hints"), DIAG_ERROR, err_remedy(err),
                         diags, "%s cannot be read: %s", path, err_text(err));

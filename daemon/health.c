@@ -105,11 +105,7 @@ static void on_timer(uv_timer_t *t)
 static const char *take_path(const struct config *c, const char *option, char *out)
 {
     const char *path = config_text(c, NULL, option);
-    if (!path)
-        return NULL;
-    snprintf(out, PATH_CAP, "%s%s%s", *path == '/' ? "" : config_folder(c), *path == '/' ? "" : "/",
-             path);
-    return out;
+    return path ? config_path(c, path, out, PATH_CAP) : NULL;
 }
 
 int health_open(struct health **out, const struct health_place *place, struct diag_list *d)

@@ -241,8 +241,7 @@ static void control_path(const struct config *c, const char *name, char *out, si
     if (!strcmp(want, "auto"))
         runtime_path(out, cap, name, true);
     else
-        snprintf(out, cap, "%s%s%s", *want == '/' ? "" : config_folder(c), *want == '/' ? "" : "/",
-                 want);
+        config_path(c, want, out, cap);
 }
 
 static int make_control(struct server *s, const struct config *c, const char *name,

@@ -243,8 +243,7 @@ static struct zone *load_zone(const struct config *c, const struct zone_parts *p
     const char *name = config_text(c, item, "zones[].name"),
                *file = config_text(c, item, "zones[].file");
     char path[4096];
-    snprintf(path, sizeof path, "%s%s%s", *file == '/' ? "" : config_folder(c),
-             *file == '/' ? "" : "/", file);
+    config_path(c, file, path, sizeof path);
     struct zone *z = NULL;
     unsigned errors = diags->errors;
     if (zone_load(&z, parts->origin, path, parts->dynamic, parts->dynamic_count, diags) < 0) {
@@ -319,8 +318,7 @@ static int check_policy(const struct snapshot *s, const struct gslb_table *table
         struct policy_tests counts;
         struct diag_list said;
         char path[4096];
-        snprintf(path, sizeof path, "%s%s%s", *file == '/' ? "" : config_folder(c),
-                 *file == '/' ? "" : "/", file);
+        config_path(c, file, path, sizeof path);
         diag_init(&said);
         err = policy_tests_run(s->plan, table, path, &said, &counts);
         for (struct diag *e = starts ? said.first : NULL; e; e = e->next)

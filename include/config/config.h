@@ -62,6 +62,8 @@ struct config *config_share(struct config *c);
 void config_free(struct config *c);
 /* The folder that relative paths start from ("." for memory). */
 const char *config_folder(const struct config *c);
+/* A path as it was written, from that folder unless it is absolute, into out; returns out. */
+const char *config_path(const struct config *c, const char *path, char *out, size_t cap);
 
 /* Items of a sequence of maps. */
 unsigned config_items(const struct config *c, const char *path);
