@@ -6,9 +6,8 @@
  * has copied one whole entry. All words are atomic with acquire and release, no fences (TSan does
  * not model them).
  *
- * The table is as long as its content needs (linear hashing), so that the memory it touches is
- * dense: bucket n splits off from bucket n - 2^k, one of them with each insert while a doubling is
- * under way. A reader who finds nothing looks again when the number of buckets has changed.
+ * The table is as long as its content needs (linear_priv.h). A reader who finds nothing looks again
+ * when the number of buckets has changed.
  *
  * A slot: 0 links (slab), 1 hash, 2 time stored | lifetime, 3 length | number of TTLs | bits, view
  * | offset of the first TTL, then the offsets of the others (16 bits each, padded to a word), then
@@ -16,6 +15,7 @@
 #include "resolver/answers.h"
 
 #include "base/hash.h"
+#include "linear_priv.h"
 #include "slab_priv.h"
 
 #include <assert.h>
@@ -92,8 +92,7 @@ static struct shard *shard_of(struct answers *t, uint64_t hash)
 
 static struct bucket *bucket_at(const struct shard *s, uint32_t count, uint64_t hash)
 {
-    uint32_t mask = UINT32_MAX >> __builtin_clz(count - 1), n = (uint32_t)hash & mask;
-    return &s->buckets[n < count ? n : n & mask >> 1];
+    return &s->buckets[linear_index(count, (uint32_t)hash)];
 }
 
 /* With the shard's lock held. */
@@ -343,7 +342,7 @@ static void entry_link(struct shard *s, slab_ref ref, uint64_t hash)
 /* One bucket more, with its part of the bucket that had its hashes until now. */
 static void bucket_split(struct shard *s, uint32_t count)
 {
-    uint32_t bit = 1u << (31 - __builtin_clz(count)), marks = 0;
+    uint32_t bit = linear_bit(count), marks = 0;
     struct bucket *from = &s->buckets[count - bit], *to = &s->buckets[count];
     bucket_begin(from);
     for (int way = 0; way < BUCKET_WAYS; way++) {
@@ -364,8 +363,7 @@ static void bucket_split(struct shard *s, uint32_t count)
 static void table_grow(const struct answers *t, struct shard *s)
 {
     uint32_t count = atomic_load_explicit(&s->bucket_count, memory_order_relaxed);
-    bool under_way = count & (count - 1);
-    if (under_way || (count < t->buckets_max && s->entries > (uint64_t)count * BUCKET_LOAD))
+    if (linear_is_due(count, t->buckets_max, s->entries, BUCKET_LOAD))
         bucket_split(s, count);
 }
 
