@@ -13,7 +13,6 @@
 
 #define BATCH_SLOTS   64
 #define BATCH_ROUNDS  32 /* batches of one socket before timers and TCP get a turn */
-#define BATCH_AHEAD   3  /* packets that the handler hears of before their turn */
 #define CONTROL_SPACE 64
 #define SOCKET_BUFFER (4 << 20)
 #define CACHE_LINE    64
@@ -118,8 +117,20 @@ static void forget_interface(struct msghdr *m)
     }
 }
 
+static void batch_ahead(struct net_udp *u, unsigned first, unsigned left)
+{
+    struct net_packet next[HANDLER_AHEAD];
+    unsigned count = left < HANDLER_AHEAD ? left : HANDLER_AHEAD;
+    if (!u->handler->ahead)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        next[i] =
+            (struct net_packet){u->batch->packets[first + i], u->batch->in[first + i].msg_len};
+    u->handler->ahead(u->handler, next, count, u->listener_id);
+}
+
 /* Answers slot i; true when reply n lies at `to`. */
-static bool batch_answer(struct net_udp *u, unsigned i, unsigned n, uint8_t *to)
+static bool batch_answer(struct net_udp *u, unsigned i, unsigned ahead, unsigned n, uint8_t *to)
 {
     struct net_batch *b = u->batch;
     struct msghdr *m = &b->in[i].msg_hdr, *out = &b->out[n].msg_hdr;
@@ -131,6 +142,7 @@ static bool batch_answer(struct net_udp *u, unsigned i, unsigned n, uint8_t *to)
                           .local = &u->addr,
                           .proto = NET_PROTO_UDP,
                           .listener_id = u->listener_id,
+                          .ahead = ahead,
                           .priv = &origin};
     if (m->msg_flags & MSG_TRUNC) {
         stat_inc(u->stats, NET_UDP_OVERSIZE);
@@ -165,10 +177,11 @@ static bool batch_run(struct net_udp *u)
         u->handler->batch_begin(u->handler);
     unsigned n = 0;
     uint8_t *to = b->replies;
-    for (unsigned i = 0; i < (unsigned)got + BATCH_AHEAD; i++) {
-        if (i < (unsigned)got && u->handler->ahead)
-            u->handler->ahead(u->handler, b->packets[i], b->in[i].msg_len, u->listener_id);
-        if (i >= BATCH_AHEAD && batch_answer(u, i - BATCH_AHEAD, n, to))
+    for (unsigned i = 0; i < (unsigned)got; i++) {
+        unsigned place = i % HANDLER_AHEAD;
+        if (!place)
+            batch_ahead(u, i, (unsigned)got - i);
+        if (batch_answer(u, i, u->handler->ahead ? place + 1 : 0, n, to))
             to += (b->out_iov[n++].iov_len + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     }
     if (u->handler->batch_end)
