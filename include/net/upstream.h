@@ -1,6 +1,7 @@
 /* net/upstream.h: net/transport.h on real sockets.
  * UDP: a rotating pool of sockets on random ports of the full range; a socket takes no new question
- * after 16 or one second and stays open until its last attempt has ended. ICMP errors are ignored.
+ * after 16 or one second and stays open until its last attempt has ended. Questions of one turn of
+ * the loop leave together, when a socket has its 16 or the turn ends. ICMP errors are ignored.
  * TCP: one connection per server, reused and pipelined. Threads: a worker's own. Owner: the worker;
  * close is asynchronous. Source: RFC 5452, RFC 7766, RFC 9715. */
 #ifndef WAYPOST_NET_UPSTREAM_H
