@@ -66,6 +66,11 @@ static void upstream_cancel(struct transport *t, struct transport_attempt *a)
         uconn_done(a->on);
 }
 
+void upstream_flush(struct upstream *u)
+{
+    usock_flush(u);
+}
+
 static void on_before_wait(uv_prepare_t *h)
 {
     usock_flush(container_of(h, struct upstream, before_wait));

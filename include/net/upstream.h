@@ -29,6 +29,9 @@ void upstream_options_default(struct upstream_options *o);
 int upstream_new(struct upstream **u, uv_loop_t *loop, struct rng *rng, const struct clock *clock,
                  const struct upstream_options *o, struct stat_block *stats);
 struct transport *upstream_transport(struct upstream *u);
+/* Sends what waits, which happens anyhow before the loop waits: for an owner who has to have heard
+ * of failures by then. */
+void upstream_flush(struct upstream *u);
 /* All attempts must be over. Memory goes when the loop has run the close callbacks. */
 void upstream_close(struct upstream *u);
 
