@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUTE_TCP_SIZE  65535
+#define OPT_BARE        11  /* octets of an OPT record without options */
 #define ROUTE_KEEPALIVE 100 /* idle time offered on TCP, in units of 100 ms (RFC 7828) */
 
 const struct stat_row route_stat_rows[ROUTE_COUNTER_COUNT] = {
@@ -63,7 +63,7 @@ static struct edns answer_edns(struct route *r, const struct dns_query *q,
 static size_t client_limit(const struct route *r, const struct dns_query *q, enum net_proto proto,
                            size_t cap)
 {
-    size_t limit = ROUTE_TCP_SIZE;
+    size_t limit = ROUTE_ROOM;
     if (proto == NET_PROTO_UDP)
         limit = !q->edns.present                   ? EDNS_SIZE_MIN
                 : q->edns.size < r->snap->udp_size ? q->edns.size
@@ -189,61 +189,67 @@ static bool answer_cached(struct route *r, struct net_query *nq, const struct dn
     return true;
 }
 
-/* A complete answer without anything of this client goes into tier one. */
-static void keep_answer(struct route *r, const struct route_wait *wait,
-                        const struct resolver_result *res, uint8_t *buf)
+/* How long a complete answer holds for everybody; 0: it does not. */
+static uint32_t shared_ttl(const struct resolver_result *res)
 {
     uint32_t ttl = UINT32_MAX;
     if (res->ede_count || (res->rcode != DNS_RCODE_NOERROR && res->rcode != DNS_RCODE_NXDOMAIN))
-        return;
+        return 0;
     for (unsigned i = 0; i < res->answer_count; i++)
         ttl = res->answer[i].ttl < ttl ? res->answer[i].ttl : ttl;
     for (unsigned i = 0; i < res->authority_count; i++)
         ttl = res->authority[i].ttl < ttl ? res->authority[i].ttl : ttl;
-    if (ttl == UINT32_MAX || !ttl)
-        return;
-    const struct dns_query *q = &wait->query;
+    return ttl == UINT32_MAX ? 0 : ttl;
+}
+
+/* Into r->room and tier one, without anything of this client. 0: there is no such answer. */
+static size_t write_shared(struct route *r, const struct dns_query *q,
+                           const struct resolver_result *res)
+{
+    uint32_t ttl = shared_ttl(res);
     struct edns e = {
         .present = q->edns.present, .size = r->snap->udp_size, .dnssec_ok = q->edns.dnssec_ok};
     struct answers_key k = cache_key(q);
-    size_t len = resolver_write(res, q, &e, ANSWERS_MAX_LEN, &r->writer, buf);
-    answers_put(r->answers, &k, r->now_s, ttl, buf, len);
+    if (!ttl)
+        return 0;
+    size_t len = resolver_write(res, q, &e, ANSWERS_MAX_LEN, &r->writer, r->room);
+    return answers_put(r->answers, &k, r->now_s, ttl, r->room, len) ? 0 : len;
 }
 
-/* What goes back to the client, and into tier one. */
-static void reply(struct route_wait *wait, const struct resolver_result *res, uint8_t *buf,
-                  size_t cap)
+/* What goes back to the client. shared: octets of the answer for everybody, which lies in r->room;
+ * 0: it has to be written. */
+static void reply(struct route_wait *wait, const struct resolver_result *res, size_t shared)
 {
     struct route *r = wait->route;
     const struct dns_query *q = &wait->query;
     struct edns e = answer_edns(r, q, &wait->client, wait->proto);
-    size_t limit = client_limit(r, q, wait->proto, cap);
+    size_t limit = client_limit(r, q, wait->proto, ROUTE_ROOM), len = shared;
     e.subnet = wait->subnet;
-    size_t len = wait->own_len
-                     ? own_write(wait->own, wait->own_len, res, q, &e, limit, &r->writer, buf)
-                     : resolver_write(res, q, &e, limit, &r->writer, buf);
-    net_reply(&wait->ticket, buf, len);
-    count_rcode(r, res->rcode, len > 2 && buf[2] & 2);
+    if (shared && shared + (e.present ? edns_size(&e) - OPT_BARE : 0) <= limit)
+        len = e.present ? append_options(r->room, shared, limit, &e) : shared;
+    else if (wait->own_len)
+        len = own_write(wait->own, wait->own_len, res, q, &e, limit, &r->writer, r->room);
+    else
+        len = resolver_write(res, q, &e, limit, &r->writer, r->room);
+    bool tc = len > 2 && r->room[2] & 2;
+    net_reply(&wait->ticket, r->room, len); /* may bring the next answer into the room */
+    count_rcode(r, res->rcode, tc);
 }
 
 static void on_resolved(void *arg, const struct resolver_result *res)
 {
     struct route_wait *wait = arg;
     struct route *r = wait->route;
-    uint8_t *buf = malloc(ROUTE_TCP_SIZE);
     r->pending--;
     r->handler.batch_begin(&r->handler);
-    if (buf && !wait->refresh)
-        reply(wait, res, buf, ROUTE_TCP_SIZE);
-    else if (!wait->refresh)
-        net_forget(&wait->ticket);
-    if (buf && !wait->own_len) /* the answers in tier one are the same on all listeners */
-        keep_answer(r, wait, res, buf);
+    /* The answers in tier one are the same on all listeners. */
+    size_t shared = wait->own_len ? 0 : write_shared(r, &wait->query, res);
+    if (!wait->refresh)
+        reply(wait, res, shared);
     if (r->recorder && res->trace)
         recorder_put(r->recorder, clock_wall_s(r->clock), wait->query.qname, wait->query.qtype,
                      res->rcode, res->took_us, res->trace, res->trace_len);
     r->handler.batch_end(&r->handler);
-    free(buf);
     free(wait);
 }
 

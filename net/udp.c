@@ -18,6 +18,7 @@
 #define CACHE_LINE    64
 
 struct net_batch {
+    struct udp_later *later; /* NULL: replies to kept queries are sent at once */
     struct mmsghdr in[BATCH_SLOTS], out[BATCH_SLOTS];
     struct iovec in_iov[BATCH_SLOTS], out_iov[BATCH_SLOTS];
     struct sockaddr_storage from[BATCH_SLOTS];
@@ -64,7 +65,21 @@ struct net_batch *net_batch_new(void)
 
 void net_batch_free(struct net_batch *b)
 {
+    if (b)
+        free(b->later);
     free(b);
+}
+
+int net_batch_hold(struct net_batch *b)
+{
+    b->later = udp_later_new();
+    return b->later ? 0 : ERR_NOMEM;
+}
+
+void net_batch_flush(struct net_batch *b)
+{
+    if (b->later)
+        udp_later_flush(b->later);
 }
 
 /* ---- one batch ---- */
@@ -249,6 +264,10 @@ void net_udp_ticket(const struct net_query *q, struct net_ticket *t)
 void net_udp_reply(const struct net_ticket *t, const uint8_t *packet, size_t len)
 {
     struct net_udp *u = t->socket;
+    if (u->batch->later) {
+        udp_later_put(u->batch->later, u->fd, u->stats, t, packet, len);
+        return;
+    }
     struct sockaddr_storage to;
     _Alignas(struct cmsghdr) uint8_t control[sizeof t->control];
     struct iovec iov = {(void *)(uintptr_t)packet, len};

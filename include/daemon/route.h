@@ -38,6 +38,7 @@ enum route_counter {
 #undef ROUTE_ENUM
         ROUTE_COUNTER_COUNT
 };
+#define ROUTE_ROOM 65535
 extern const struct stat_row route_stat_rows[ROUTE_COUNTER_COUNT];
 
 /* A question that was read before its turn. */
@@ -59,6 +60,7 @@ struct route {
     struct stat_block *stats;
     const struct clock *clock;
     const uint8_t *cookie_secret; /* 16 octets, shared by all workers */
+    uint8_t *room;                /* ROUTE_ROOM octets: an answer from the resolver */
     bool ttl_follows_wall;
     unsigned pending_max; /* kept queries per worker */
     /* changed per batch */
