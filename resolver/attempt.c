@@ -138,6 +138,16 @@ static bool charge(struct iter *it)
     return true;
 }
 
+static void refund(struct iter *it)
+{
+    struct budget *b = &it->walk->used;
+    b->total--;
+    if (it->depth)
+        b->ns_addr--;
+    else
+        b->walk--;
+}
+
 static void note_sent(struct attempt *a, const struct cut_addr *to, uint32_t timeout, bool mixed)
 {
     struct walk *k = a->iter->walk;
@@ -213,12 +223,11 @@ static int launch(struct iter *it, struct cut_addr *to, enum net_proto proto, bo
 
 int attempt_start(struct iter *it, struct cut_addr *to, enum net_proto proto, bool plain)
 {
-    struct budget before = it->walk->used;
     if (!charge(it))
         return ERR_LIMIT;
     int err = launch(it, to, proto, plain);
     if (err)
-        it->walk->used = before;
+        refund(it);
     return err;
 }
 
@@ -270,6 +279,8 @@ static void on_failed(struct attempt *a, int err)
     close_attempt(a);
     if (!a->timed_out)
         servers_drop(k->w->r->servers, &a->t.server, &a->ticket);
+    if (a->t.proto == NET_PROTO_UDP) /* it has not left */
+        refund(it);
     stat_inc(k->w->stats, STAT_SEND_ERRORS);
     record(a, err_text(err), 0, 0);
     if (!current || a->timed_out)
