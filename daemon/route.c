@@ -213,7 +213,7 @@ static size_t write_shared(struct route *r, const struct dns_query *q,
     if (!ttl)
         return 0;
     size_t len = resolver_write(res, q, &e, ANSWERS_MAX_LEN, &r->writer, r->room);
-    return answers_put(r->answers, &k, r->now_s, ttl, r->room, len) ? 0 : len;
+    return answers_put(r->answers, &k, r->now_s, ttl, r->room, len, res->from_cache) ? 0 : len;
 }
 
 /* What goes back to the client. shared: octets of the answer for everybody, which lies in r->room;
