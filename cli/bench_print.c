@@ -153,11 +153,13 @@ static void print_latency(const char *label, const struct histogram *h)
 static void print_answers(const struct load_counts *n)
 {
     char text[16];
-    printf("rcodes    ");
+    const char *before = "rcodes     ";
     for (unsigned i = 0; i < 16; i++)
-        if (n->rcodes[i])
-            printf(" %s %llu (%.4g %%)  ", dns_rcode_print((uint16_t)i, text),
+        if (n->rcodes[i]) {
+            printf("%s%s %llu (%.4g %%)", before, dns_rcode_print((uint16_t)i, text),
                    (unsigned long long)n->rcodes[i], percent(n->rcodes[i], n->answered));
+            before = "   ";
+        }
     printf("\nanswers    %.0f octets on average   %llu truncated   %llu NOERROR without a record\n",
            n->answered ? (double)n->octets / (double)n->answered : 0,
            (unsigned long long)n->truncated, (unsigned long long)n->empty);
