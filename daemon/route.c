@@ -1,6 +1,7 @@
 /* daemon/route.c: one query's way through the engines. */
 #include "daemon/route.h"
 
+#include "authority/plain.h"
 #include "authority/respond.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -336,13 +337,24 @@ static void refresh_answer(struct route *r, const struct net_query *nq)
         free(wait);
 }
 
+/* What the answer's OPT says, with the client's subnet as it came. */
+static void own_edns(struct route *r, const struct net_query *nq, const struct dns_query *q,
+                     struct authority_ask *ask, struct edns *e)
+{
+    if (ask->edns)
+        return;
+    *e = answer_edns(r, q, &nq->client, nq->proto);
+    e->subnet = q->edns.subnet;
+    ask->edns = e;
+}
+
 static enum handler_result answer_authority(struct route *r, struct net_query *nq,
                                             const struct dns_query *q,
                                             const struct authority_ahead *ahead, bool recursive,
                                             struct authority_out *out, bool *routed_on)
 {
-    struct edns e = answer_edns(r, q, &nq->client, nq->proto);
-    e.subnet = q->edns.subnet;
+    struct edns e;
+    uint16_t rcode;
     /* On a listener with both roles the resolver completes what leaves our zones, when it may be
      * asked. Our part is for the resolver then, so the client's limit is none of it. */
     bool completes = recursive && q->flags & DNS_FLAG_RD;
@@ -350,14 +362,25 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
     struct authority_ask ask = {.db = r->snap->zones,
                                 .query = q,
                                 .listener = nq->listener_id,
-                                .edns = e.present ? &e : NULL,
-                                .limit = completes ? nq->out_cap : limit,
+                                .limit = limit,
                                 .dynamic = r->dynamic,
                                 .ahead = ahead,
                                 .client = &nq->client,
                                 .minimal = r->snap->minimal_auth,
                                 .recursion_available = recursive,
                                 .completes = completes};
+    if (q->edns.cookie_len || q->edns.nsid || q->edns.keepalive)
+        own_edns(r, nq, q, &ask, &e);
+    nq->out_len = authority_plain(&ask, r->snap->udp_size, nq->out, &rcode);
+    if (nq->out_len) {
+        *routed_on = false;
+        stat_inc(r->stats, ROUTE_AUTHORITY);
+        count_rcode(r, rcode, false);
+        return HANDLER_ANSWERED;
+    }
+    if (q->edns.present)
+        own_edns(r, nq, q, &ask, &e);
+    ask.limit = completes ? nq->out_cap : limit;
     enum authority_result res = authority_respond(&ask, &r->writer, nq->out, out);
     *routed_on = res == AUTHORITY_NOT_OURS || (res == AUTHORITY_LEAVES && completes && !out->tc);
     if (*routed_on)
@@ -437,11 +460,8 @@ static enum handler_result answer_parsed(struct route *r, struct net_query *nq,
 static enum handler_result route_answer(struct handler *h, struct net_query *nq)
 {
     struct route *r = (struct route *)(void *)h;
-    for (unsigned i = 0; i < ROUTE_AHEAD; i++) {
-        struct route_ahead *e = &r->ahead[i];
-        if (e->packet != nq->packet || e->len != nq->len)
-            continue;
-        e->packet = NULL;
+    if (nq->ahead) {
+        const struct route_ahead *e = &r->ahead[nq->ahead - 1];
         return answer_parsed(r, nq, &e->query, e->verdict, &e->own);
     }
     struct dns_query q;
@@ -449,34 +469,29 @@ static enum handler_result route_answer(struct handler *h, struct net_query *nq)
     return answer_parsed(r, nq, &q, verdict, NULL);
 }
 
-/* A step for this packet and the next ones for those before it. */
-static void route_look_ahead(struct handler *h, const uint8_t *packet, size_t len,
+/* A step for all of them, so that memory has the time of the others to come. */
+static void route_look_ahead(struct handler *h, const struct net_packet *packets, unsigned count,
                              uint32_t listener)
 {
     struct route *r = (struct route *)(void *)h;
-    struct route_ahead *e = &r->ahead[r->ahead_next++ % ROUTE_AHEAD];
-    e->packet = packet;
-    e->len = len;
-    e->verdict = dns_query_parse(&e->query, packet, len);
-    e->own.known = false;
-    if (e->verdict != DNS_VERDICT_OK || !e->query.has_question ||
-        !(r->snap->listeners[listener].roles & ROLE_AUTHORITY))
+    bool ours = r->snap->listeners[listener].roles & ROLE_AUTHORITY;
+    for (unsigned i = 0; i < count; i++) {
+        struct route_ahead *e = &r->ahead[i];
+        e->verdict = dns_query_parse(&e->query, packets[i].at, packets[i].len);
+        e->own.known = false;
         e->own.zone = NULL;
-    else
-        authority_look_ahead(&e->own, r->snap->zones, listener, &e->query, r->dynamic, 0);
-    for (unsigned step = 1; step < AUTHORITY_STEPS; step++) {
-        e = &r->ahead[(r->ahead_next - 1 - step) % ROUTE_AHEAD];
-        if (e->packet)
-            authority_look_ahead(&e->own, NULL, 0, &e->query, r->dynamic, step);
+        if (ours && e->verdict == DNS_VERDICT_OK && e->query.has_question)
+            authority_look_ahead(&e->own, r->snap->zones, listener, &e->query, r->dynamic);
     }
+    for (unsigned step = 1; ours && step < AUTHORITY_STEPS; step++)
+        for (unsigned i = 0; i < count; i++)
+            authority_look_on(&r->ahead[i].own, &r->ahead[i].query, r->dynamic, step);
 }
 
 static void route_batch_begin(struct handler *h)
 {
     struct route *r = (struct route *)(void *)h;
-    r->snap = atomic_load(r->root);            /* see snap_online */
-    for (unsigned i = 0; i < ROUTE_AHEAD; i++) /* packets lie where others lay */
-        r->ahead[i].packet = NULL;
+    r->snap = atomic_load(r->root); /* see snap_online */
     int64_t mono_s = clock_mono_ms(r->clock) / 1000, wall_s = clock_wall_s(r->clock);
     r->now_s = r->ttl_follows_wall ? wall_s : mono_s;
     if (!r->decider)

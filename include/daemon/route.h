@@ -39,13 +39,10 @@ enum route_counter {
         ROUTE_COUNTER_COUNT
 };
 #define ROUTE_ROOM 65535
-enum { ROUTE_AHEAD = 4 }; /* steps of a look-ahead, and the one that is answered */
 extern const struct stat_row route_stat_rows[ROUTE_COUNTER_COUNT];
 
 /* A question that was read before its turn. */
 struct route_ahead {
-    const uint8_t *packet; /* NULL: none */
-    size_t len;
     enum dns_verdict verdict;
     struct dns_query query;
     struct authority_ahead own;
@@ -70,8 +67,7 @@ struct route {
     const struct snapshot *snap; /* borrowed between batch_begin and batch_end */
     int64_t now_s;               /* of the cache's clock */
     /* changed per query */
-    struct route_ahead ahead[ROUTE_AHEAD]; /* a ring: the newest before ahead_next */
-    unsigned ahead_next;
+    struct route_ahead ahead[HANDLER_AHEAD];
     unsigned pending;
     struct dns_writer writer;
 };

@@ -1,8 +1,8 @@
 /* net/udp.h: a UDP listener: our own socket, batched calls, answers in place.
  * recvmmsg into preallocated slots, one handler call per datagram, one sendmmsg for the batch; a
- * busy socket is drained batch after batch (bounded) before the loop goes on. PKTINFO only on a
- * wildcard address. Threads: a worker's own. Owner: the worker; slots are shared by all its
- * sockets. */
+ * busy socket is taken out of epoll and drained batch after batch, timers and others have their
+ * turn now and then. PKTINFO only on a wildcard address. Threads: a worker's own. Owner: the
+ * worker; slots are shared by all its sockets. */
 #ifndef WAYPOST_NET_UDP_H
 #define WAYPOST_NET_UDP_H
 
