@@ -245,8 +245,10 @@ static struct zone_node *push_node(struct zone *z, uint32_t *cap, const uint8_t 
         *cap = more;
     }
     struct zone_node *n = &z->nodes[z->node_count++];
-    *n = (struct zone_node){
-        .name = name, .labels = (uint8_t)dns_name_labels(name), .first_set = z->set_count};
+    *n = (struct zone_node){.name = name,
+                            .labels = (uint8_t)dns_name_labels(name),
+                            .name_len = (uint8_t)dns_name_len(name),
+                            .first_set = z->set_count};
     return n;
 }
 
@@ -339,7 +341,7 @@ static int build_table(struct zone *z)
         return ERR_NOMEM;
     z->table_mask = slots - 1;
     for (uint32_t i = 0; i < z->node_count; i++) {
-        z->nodes[i].hash = (uint32_t)dns_name_hash(z->nodes[i].name, HASH_SEED);
+        z->nodes[i].hash = zone_hash(z->nodes[i].name, z->nodes[i].name_len);
         uint32_t slot = z->nodes[i].hash & z->table_mask;
         while (z->table[slot])
             slot = (slot + 1) & z->table_mask;
@@ -421,7 +423,7 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
         return ERR_NOMEM;
     part_init(&b.z->part, zone_free);
     arena_init(&b.z->arena, chunk_of(name, text, len), 0);
-    dns_name_lower(b.z->origin, origin);
+    b.z->origin_len = (uint8_t)dns_name_lower(b.z->origin, origin);
     b.z->labels = (uint8_t)dns_name_labels(origin);
     int err = text ? zonefile_read_mem(name, text, len, &o, on_record, &b, diags)
                    : zonefile_read(name, &o, on_record, &b, diags);
@@ -436,7 +438,8 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
     if (!err) {
         build_reach(b.z);
         take_soa(b.z);
-        err = denial_build(b.z);
+        err = plain_build(b.z);
+        err = err ? err : denial_build(b.z);
     }
     if (!err) {
         b.z->bytes = b.z->arena.used + b.z->node_count * sizeof(struct zone_node) +
@@ -471,9 +474,9 @@ int zone_load_mem(struct zone **z, const uint8_t *origin, const char *name, cons
 
 /* ---- reading it ---- */
 
-uint32_t zone_hash(const uint8_t *name)
+uint32_t zone_hash(const uint8_t *name, size_t len)
 {
-    return (uint32_t)dns_name_hash(name, HASH_SEED);
+    return (uint32_t)dns_name_hash_len(name, len, HASH_SEED);
 }
 
 const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned step)
@@ -493,20 +496,24 @@ const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned
     if (step == 2) {
         __builtin_prefetch(n->name);
         __builtin_prefetch(z->sets + n->first_set);
+    } else if (n->set_count) {
+        __builtin_prefetch(z->sets[n->first_set].rdata);
     }
     return n;
 }
 
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name)
 {
-    return zone_find_hash(z, name, zone_hash(name));
+    size_t len = dns_name_len(name);
+    return zone_find_hash(z, name, len, zone_hash(name, len));
 }
 
-const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, uint32_t hash)
+const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, size_t len,
+                                       uint32_t hash)
 {
     for (uint32_t slot = hash & z->table_mask; z->table[slot]; slot = (slot + 1) & z->table_mask) {
         const struct zone_node *n = &z->nodes[z->table[slot] - 1];
-        if (n->hash == hash && dns_name_equal(n->name, name))
+        if (n->hash == hash && n->name_len == len && dns_name_equal_len(n->name, name, len))
             return n;
     }
     return NULL;

@@ -11,6 +11,7 @@
 
 #include "authority/zone.h"
 #include "base/arena.h"
+#include "plain_priv.h"
 
 struct zone_set {
     const uint8_t *rdata;
@@ -25,6 +26,7 @@ struct zone_node {
     uint32_t first_set;
     uint16_t set_count; /* 0: empty non-terminal */
     uint8_t labels;
+    uint8_t name_len; /* octets */
     bool has_wild;    /* "*" is a child */
     bool hash_only;   /* nothing but NSEC3 here and below: for a query it does not exist */
     uint32_t cut;     /* 1 + index of the delegation at or above, 0 none */
@@ -44,7 +46,10 @@ struct zone_dynamic {
 struct zone {
     struct part part;
     uint8_t origin[255];
+    uint8_t origin_len; /* octets */
     uint8_t labels;
+    bool has_signatures;
+    const struct plain_soa *plain_soa; /* NULL: none */
     uint32_t serial, negative_ttl;
     struct arena arena; /* names and rdata */
     struct zone_node *nodes;
@@ -67,11 +72,12 @@ struct zone {
 };
 
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name);
-/* The same in parts: the hash; what is read with it, asked for in steps 0 .. 2 (from 2 on the node
- * that it will most likely be is given); and the search. */
-uint32_t zone_hash(const uint8_t *name);
+/* The same in parts, of a name of `len` octets: the hash; what is read with it, asked for in steps
+ * 0 .. 2 (from 2 on the node that it will most likely be is given); and the search. */
+uint32_t zone_hash(const uint8_t *name, size_t len);
 const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned step);
-const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, uint32_t hash);
+const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, size_t len,
+                                       uint32_t hash);
 /* Deepest existing ancestor (or the node itself); name is at or below the origin. */
 const struct zone_node *zone_encloser(const struct zone *z, const uint8_t *name);
 /* The node itself or the one before it in canonical order that owns a set of `type`. NULL: none. */
