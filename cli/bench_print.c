@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPAN_TEXT 24
+#define SPAN_TEXT      24
+#define LIMIT_LEAST_NS 100000000
 
 static const struct {
     const char *name, *key;
@@ -45,11 +46,12 @@ static double busy(const struct bench *b, int64_t ns)
     return b->report.sending_ns > 0 ? (double)ns * 100 / (double)b->report.sending_ns : 0;
 }
 
-/* We, not the server, set the pace: hardly a moment was left in which we had nothing to do. */
+/* We, not the server, set the pace: hardly a moment was left in which we had nothing to do. A short
+ * run says nothing about that. */
 static bool is_limit(const struct bench *b)
 {
     int64_t waited = b->report.wait_ns > 0 ? b->report.wait_ns : 0;
-    return busy(b, b->report.cpu_ns + waited) >= 95;
+    return b->report.sending_ns >= LIMIT_LEAST_NS && busy(b, b->report.cpu_ns + waited) >= 95;
 }
 
 static double asked_rate(const struct bench *b)
