@@ -29,9 +29,9 @@ void records_fini(struct records *r)
 
 /* ---- keys ---- */
 
-/* The key of a name: its labels below the origin, the last first, a 0 after each; 0 and 1 inside a
- * label are escaped, so that memcmp is canonical order. Eight octets of it, from the from-th on, 0
- * behind its end. */
+/* The key of a name: its labels below the origin, the last first, a 0 after each; inside a label a
+ * 1 stands before 0 and 1, so that memcmp is canonical order. Eight octets of it, from the from-th
+ * on, 0 behind its end. */
 static uint64_t key_at(const struct records *r, const uint8_t *name, unsigned from)
 {
     uint8_t offsets[DNS_LABELS_MAX + 1], key[2 * DNS_NAME_MAX + WORD];
@@ -41,7 +41,7 @@ static uint64_t key_at(const struct records *r, const uint8_t *name, unsigned fr
         for (const uint8_t *p = label + 1; p < end; p++) {
             if (*p <= 1)
                 key[len++] = 1;
-            key[len++] = (uint8_t)(*p + (*p <= 1));
+            key[len++] = *p;
         }
         key[len++] = 0;
     }
@@ -129,22 +129,17 @@ int records_add_name(struct records *r, const uint8_t *owner, uint32_t number)
 
 /* ---- order ---- */
 
-/* Both keys are equal before `from`, and the runs' words are those from there on. Runs of one name
- * keep the order in which they came. */
+/* Both keys are equal before `from`, and the runs' words are those from there on. */
 static bool is_after(const struct records *r, const struct run *a, const struct run *b,
                      unsigned from)
 {
-    if (a->key != b->key)
-        return a->key > b->key;
-    const uint8_t *x = records_owner(r, a), *y = records_owner(r, b);
-    for (uint64_t k = a->key; k;) {
+    uint64_t k = a->key, l = b->key;
+    while (k == l && k) {
         from += WORD;
-        k = key_at(r, x, from);
-        uint64_t l = key_at(r, y, from);
-        if (k != l)
-            return k > l;
+        k = key_at(r, records_owner(r, a), from);
+        l = key_at(r, records_owner(r, b), from);
     }
-    return a->at > b->at;
+    return k > l;
 }
 
 static void insert(const struct records *r, struct run *run, uint32_t n, unsigned from)
@@ -191,12 +186,6 @@ static bool deal(struct run *run, uint32_t n, unsigned shift)
     return true;
 }
 
-static int at_cmp(const void *pa, const void *pb)
-{
-    const struct run *a = pa, *b = pb;
-    return a->at < b->at ? -1 : a->at > b->at;
-}
-
 /* Their keys are equal before the octet `depth`. At the first of a word the runs still have the
  * word before it. */
 static void sort(const struct records *r, struct run *run, uint32_t n, unsigned depth)
@@ -207,10 +196,8 @@ static void sort(const struct records *r, struct run *run, uint32_t n, unsigned 
             return;
         }
         if (depth && depth % WORD == 0) {
-            if (!run->key) { /* all at their end: one name */
-                qsort(run, n, sizeof *run, at_cmp);
+            if (!run->key) /* all at their end: one name */
                 return;
-            }
             for (uint32_t i = 0; i < n; i++)
                 run[i].key = key_at(r, records_owner(r, &run[i]), depth);
         }
@@ -230,7 +217,7 @@ void records_sort(struct records *r)
 {
     struct run *run = (struct run *)(void *)r->run.at;
     uint32_t i = 1;
-    while (i < r->run_count && is_after(r, &run[i], &run[i - 1], 0))
+    while (i < r->run_count && !is_after(r, &run[i - 1], &run[i], 0))
         i++;
     if (i < r->run_count) /* not in order already */
         sort(r, run, r->run_count, 0);
@@ -273,6 +260,12 @@ static uint32_t run_of(const struct records *r, const uint8_t *owner)
     return low;
 }
 
+/* Of the lower type; as read. */
+static const struct record *earlier(const struct record *a, const struct record *b)
+{
+    return !a || b->type < a->type || (b->type == a->type && b < a) ? b : a;
+}
+
 const struct record *records_find(const struct records *r, const uint8_t *owner, uint16_t type)
 {
     const struct record *found = NULL;
@@ -282,10 +275,8 @@ const struct record *records_find(const struct records *r, const uint8_t *owner,
         if (!dns_name_equal(records_owner(r, run), owner))
             break;
         for (uint32_t i = 0; i < run->count; i++, rec = records_next(rec))
-            if (type == RECORDS_ANY
-                    ? rec->type != RECORDS_STEERED && (!found || rec->type < found->type)
-                    : rec->type == type && !found)
-                found = rec;
+            if (type == RECORDS_ANY ? rec->type != RECORDS_STEERED : rec->type == type)
+                found = earlier(found, rec);
     }
     return found;
 }
