@@ -9,6 +9,7 @@
 
 #define SPAN_TEXT      24
 #define LIMIT_LEAST_NS 100000000
+#define LIMIT_PERCENT  95
 
 static const struct {
     const char *name, *key;
@@ -51,7 +52,8 @@ static double busy(const struct bench *b, int64_t ns)
 static bool is_limit(const struct bench *b)
 {
     int64_t waited = b->report.wait_ns > 0 ? b->report.wait_ns : 0;
-    return b->report.sending_ns >= LIMIT_LEAST_NS && busy(b, b->report.cpu_ns + waited) >= 95;
+    return b->report.sending_ns >= LIMIT_LEAST_NS &&
+           busy(b, b->report.cpu_ns + waited) >= LIMIT_PERCENT;
 }
 
 static double asked_rate(const struct bench *b)
@@ -202,8 +204,11 @@ static void print_costs(const struct bench *b)
 static void print_notes(const struct bench *b)
 {
     if (is_limit(b))
-        puts(
-            "note: the generator was the limit: the server can do more, latencies are partly ours");
+        puts(busy(b, b->report.cpu_ns) >= LIMIT_PERCENT
+                 ? "note: the generator was the limit: the server can do more, latencies are "
+                   "partly ours"
+                 : "note: the generator lacked a CPU: rates and latencies are partly this "
+                   "machine's");
     if (is_behind(b))
         printf("note: fell behind: %.0f/s left of %u/s; latencies hold the waiting\n",
                asked_rate(b), b->load.rate);
