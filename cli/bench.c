@@ -30,7 +30,8 @@
 #define TIME_COUNT_S      3600  /* a count ends it, but not later */
 #define TIME_MAX_S        86400 /* what the engine's fixed point holds */
 #define TIMEOUT_MS        2000
-#define POLITE_RATE       1000 /* a second, to a server that may be a stranger's */
+#define POLITE_RATE       1000      /* a second, to a server that may be a stranger's */
+#define PID_MOST          (1 << 22) /* the kernel's own limit */
 #define NS_PER_MS         1000000
 #define NS_PER_S          1000000000ll
 #define INTERVAL_LEAST_NS (10 * NS_PER_MS)
@@ -125,7 +126,7 @@ static bool take_numbers(struct bench *b, const struct written *w, long *port)
         !take_number("--window", w->window, 1, LOAD_WINDOW_MAX, &window) ||
         !take_number("--count", w->count, 1, INT32_MAX, &count) ||
         !take_number("--edns", w->edns, 512, 65535, &b->edns_size) ||
-        !take_number("--pid", w->pid, 1, INT32_MAX, &pid))
+        !take_number("--pid", w->pid, 1, PID_MOST, &pid))
         return false;
     if (!rate && !window)
         window = WINDOW;

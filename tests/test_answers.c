@@ -372,6 +372,34 @@ static void test_sizes_move(void **state)
     answers_free(t);
 }
 
+/* The table is as long as its content needs, and what was put before it grew is found after. */
+static void test_growth(void **state)
+{
+    (void)state;
+    enum { NAMES = 40000 };
+    struct answers *t = table(32 * MIB);
+    uint8_t name[DNS_NAME_MAX], in[65535], out[4096];
+    uint64_t empty = answers_usage(t).bytes;
+    assert_true(empty < 256 * 1024);
+    unsigned found = 0;
+    for (unsigned n = 0; n < NAMES; n++) {
+        size_t len = numbered(name, in, "n", n, 4);
+        struct answers_key k = {name, 16, 0, 0};
+        assert_int_equal(answers_put(t, &k, 0, 3600, in, len), 0);
+    }
+    struct answers_usage u = answers_usage(t);
+    for (unsigned n = 0; n < NAMES; n++) {
+        size_t len = numbered(name, in, "n", n, 4);
+        struct answers_key k = {name, 16, 0, 0};
+        found += ask(t, &k, 0, out, sizeof out) == len;
+    }
+    assert_int_equal(u.entries, found);
+    if (found < NAMES / 100 * 98) /* the others had no way in their bucket */
+        fail_msg("%u of %u", found, (unsigned)NAMES);
+    assert_true(u.bytes - empty < NAMES * 130ull); /* of 41 + 32 octets, and a part of a page */
+    answers_free(t);
+}
+
 struct race {
     struct answers *t;
     unsigned names;
@@ -464,6 +492,7 @@ static void test_race(void **state)
         {"few names, one shard", 1 * MIB, 8},
         {"evictions and page moves", 1 * MIB, 6000},
         {"several shards", 16 * MIB, 2000},
+        {"the table grows", 16 * MIB, 30000},
     };
     for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
         struct race r = {.t = table(rows[n].bytes), .names = rows[n].names};
@@ -490,7 +519,7 @@ int main(void)
         cmocka_unit_test(test_put),     cmocka_unit_test(test_replace),
         cmocka_unit_test(test_refresh), cmocka_unit_test(test_flush),
         cmocka_unit_test(test_flood),   cmocka_unit_test(test_sizes_move),
-        cmocka_unit_test(test_race),
+        cmocka_unit_test(test_growth),  cmocka_unit_test(test_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

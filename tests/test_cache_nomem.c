@@ -48,6 +48,7 @@ static void *try_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off
 #define shard_of  cache_shard_of
 #define bucket_of cache_bucket_of
 #include "../resolver/cache.c"
+#include "../resolver/item.c"
 #undef shard
 #undef shard_of
 #undef bucket_of
