@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import statistics
 import struct
@@ -91,17 +92,32 @@ class Server:
         with open(f"/proc/{self.process.pid}/smaps_rollup") as f:
             return sum(int(line.split()[1]) for line in f if line.startswith("Pss:")) / 1e3
 
-    def verb(self, *words):
-        return subprocess.Popen([WAYPOST, *words, "-s", self.control], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def reload(self):
+        """Begins; the function that waits for its end. At idle priority it takes long where others want the processor."""
+        before = self.said().count(b"reload: ")
+        self.process.send_signal(signal.SIGHUP)
+
+        def wait():
+            while self.said().count(b"reload: ") == before:
+                time.sleep(0.02)
+            if b"reload: nothing was changed" in self.said():
+                sys.exit("reload: " + self.said().decode(errors="replace")[-2000:])
+        return wait
 
     def stats(self):
         r = subprocess.run([WAYPOST, "stats", "--json", "-s", self.control], capture_output=True, text=True, check=True)
         return json.loads(r.stdout)
 
 
-def load(server, port, queries, secs=BURST_S, rate=None, window=None, clients=4):
-    """What came of it: answered, lost, p50 and p99 in microseconds, the server's processor time per answer."""
-    d = finish_load(start_load(port, ["--file", queries, "--pid", str(server.process.pid)], secs, rate, window, clients))
+def load(server, port, queries, secs=BURST_S, rate=None, window=None, clients=4, until=None):
+    """What came of it: answered, lost, p50 and p99 in microseconds, the server's processor time per answer. With `until` it
+    lasts until that function returns, and secs at least."""
+    p = start_load(port, ["--file", queries, "--pid", str(server.process.pid)], 10 * READY_S if until else secs, rate, window, clients)
+    if until:
+        time.sleep(secs)
+        until()
+        p.send_signal(signal.SIGINT)
+    d = finish_load(p)
     time.sleep(0.3 * secs)
     return d
 
@@ -120,12 +136,6 @@ def finish_load(process):
     return {"answered": d["counts"]["answered"], "lost": d["counts"]["lost"], "servfail": d["rcodes"].get("SERVFAIL", 0),
             "p50": d["latency_us"].get("p50", 0), "p99": d["latency_us"].get("p99", 0),
             "cpu_us": d.get("server_cpu", {}).get("us_per_answer", 0)}
-
-
-def half_load(server, port, queries):
-    """Queries a second that take half of the server's processor."""
-    load(server, port, queries)
-    return round(0.5e6 / statistics.median(load(server, port, queries)["cpu_us"] for _ in range(3)))
 
 
 def ask(port, names):
