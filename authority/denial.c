@@ -20,7 +20,7 @@ static bool same_chain(const struct zone *z, const uint8_t *rd, size_t len)
 static bool take_param(struct zone *z)
 {
     struct dns_rrset set;
-    if (!zone_node_get(z, &z->nodes[0], DNS_TYPE_NSEC3PARAM, 0, &set))
+    if (!zone_node_get(z, zone_apex(z), DNS_TYPE_NSEC3PARAM, 0, &set))
         return false;
     DNS_RR_FOR (rd, &set)
         if (rd.len >= 5 && rd.at[0] == DNSSEC_NSEC3_SHA1 && !rd.at[1] && rd.len == 5u + rd.at[4]) {
@@ -32,31 +32,39 @@ static bool take_param(struct zone *z)
     return false;
 }
 
+/* Is there more than an NSEC3 record and its signature? */
+static bool has_other(const struct zone_node *n)
+{
+    struct dns_rrset set;
+    for (struct zone_sets s = zone_sets(n); zone_sets_next(&s, &set);)
+        if (set.type != DNS_TYPE_NSEC3 && set.covers != DNS_TYPE_NSEC3)
+            return true;
+    return zone_reach(n)->dynamic != 0;
+}
+
 /* Base32hex keeps the order of the octets, and the nodes are sorted: so is the chain. */
 static int take_chain(struct zone *z)
 {
     struct dns_rrset set;
     uint32_t n = 0;
-    for (uint32_t i = 0; i < z->node_count; i++)
-        n += zone_node_get(z, &z->nodes[i], DNS_TYPE_NSEC3, 0, &set);
+    for (const struct zone_node *at = zone_apex(z); at; at = zone_next(z, at))
+        n += zone_node_get(z, at, DNS_TYPE_NSEC3, 0, &set);
     z->nsec3 = malloc((n + 1) * sizeof *z->nsec3);
     if (!z->nsec3)
         return ERR_NOMEM;
-    for (uint32_t i = 1; i < z->node_count; i++) {
-        struct zone_node *node = &z->nodes[i];
-        if (node->labels != z->labels + 1 || !zone_node_get(z, node, DNS_TYPE_NSEC3, 0, &set) ||
-            !dnssec_nsec3_label(node->name, z->nsec3[z->nsec3_count].hash))
+    for (const struct zone_node *at = zone_apex(z), *next; at; at = next) {
+        next = zone_next(z, at);
+        if (dns_name_labels(at->name) != z->labels + 1u ||
+            !zone_node_get(z, at, DNS_TYPE_NSEC3, 0, &set) ||
+            !dnssec_nsec3_label(at->name, z->nsec3[z->nsec3_count].hash))
             continue;
-        bool below = i + 1 < z->node_count && dns_name_is_sub(z->nodes[i + 1].name, node->name);
-        bool other = node->dynamic != 0;
-        for (const struct zone_set *s = z->sets + node->first_set, *e = s + node->set_count; s < e;
-             s++)
-            other = other || (s->type != DNS_TYPE_NSEC3 && s->covers != DNS_TYPE_NSEC3);
-        node->hash_only = !below && !other;
+        struct zone_node *node = zone_at(z, zone_place(z, at));
+        bool below = next && dns_name_is_sub(next->name, node->name);
+        node->hash_only = !below && !has_other(node);
         const uint8_t *p = set.rdata;
         struct dns_rd rd = dns_rd_next(&p);
         if (same_chain(z, rd.at, rd.len))
-            z->nsec3[z->nsec3_count++].node = i;
+            z->nsec3[z->nsec3_count++].node = zone_place(z, node);
     }
     return 0;
 }
@@ -80,28 +88,27 @@ static void hash_name(const struct zone *z, const uint8_t *name, uint8_t out[DNS
     dnssec_nsec3_hash(name, z->nsec3_iterations, z->nsec3_salt, z->nsec3_salt_len, out);
 }
 
-/* Every name of our own, and every cut; what lies below a cut has no NSEC3. */
+/* Every name of our own, and every cut; what lies below a cut has no NSEC3. Where the apex has an
+ * NSEC3PARAM, each node has its place in the chain. */
 static void link_names(struct zone *z)
 {
-    for (uint32_t i = 0; i < z->node_count; i++) {
-        struct zone_node *n = &z->nodes[i];
+    for (const struct zone_node *n = zone_apex(z); n; n = zone_next(z, n)) {
+        struct zone_reach *reach = (struct zone_reach *)(uintptr_t)zone_reach(n);
         uint8_t hash[DNSSEC_NSEC3_HASH_LEN];
-        if (n->hash_only || (n->cut && n->cut - 1 != i))
+        if (n->hash_only || (reach->cut && reach->cut != zone_place(z, n)))
             continue;
         hash_name(z, n->name, hash);
         uint32_t at = chain_at(z, hash);
         if (!memcmp(z->nsec3[at].hash, hash, sizeof hash))
-            n->nsec3 = at + 1;
+            reach->nsec3 = at + 1;
     }
 }
 
 int denial_build(struct zone *z)
 {
     struct dns_rrset set;
-    if (!z->node_count)
-        return 0;
     if (!take_param(z)) {
-        if (zone_node_get(z, &z->nodes[0], DNS_TYPE_NSEC, 0, &set))
+        if (zone_node_get(z, zone_apex(z), DNS_TYPE_NSEC, 0, &set))
             z->denial = DNS_TYPE_NSEC;
         return 0;
     }
@@ -109,7 +116,7 @@ int denial_build(struct zone *z)
     if (err || !z->nsec3_count)
         return err;
     link_names(z);
-    if (z->nodes[0].nsec3) /* without the apex in it, the chain proves nothing */
+    if (zone_reach(zone_apex(z))->nsec3) /* without the apex in it, the chain proves nothing */
         z->denial = DNS_TYPE_NSEC3;
     return 0;
 }
@@ -132,14 +139,14 @@ static void add(struct denial *d, const struct zone_node *n)
 
 static void add_match(const struct zone *z, struct denial *d, const struct zone_node *n)
 {
-    add(d, &z->nodes[z->nsec3[n->nsec3 - 1].node]);
+    add(d, zone_at(z, z->nsec3[zone_reach(n)->nsec3 - 1].node));
 }
 
 static void add_cover(const struct zone *z, struct denial *d, const uint8_t *name)
 {
     uint8_t hash[DNSSEC_NSEC3_HASH_LEN];
     hash_name(z, name, hash);
-    add(d, &z->nodes[z->nsec3[chain_at(z, hash)].node]);
+    add(d, zone_at(z, z->nsec3[chain_at(z, hash)].node));
 }
 
 /* RFC 5155 7.2.1: the encloser's record, and one that covers the next closer name. An encloser
@@ -148,11 +155,11 @@ static const struct zone_node *closest_encloser(const struct zone *z, struct den
                                                 const uint8_t *name,
                                                 const struct zone_node *encloser, bool match)
 {
-    while (!encloser->nsec3)
+    while (!zone_reach(encloser)->nsec3)
         encloser = zone_find(z, dns_name_parent(encloser->name));
     if (match)
         add_match(z, d, encloser);
-    add_cover(z, d, dns_name_suffix(name, encloser->labels + 1u));
+    add_cover(z, d, dns_name_suffix(name, dns_name_labels(encloser->name) + 1));
     return encloser;
 }
 
@@ -168,14 +175,14 @@ static void by_nsec3(const struct zone *z, enum denial_of what, const uint8_t *n
             add_cover(z, d, wild);
         break;
     case DENIAL_TYPE: /* 7.2.3, 7.2.4, 7.2.7 */
-        if (node->nsec3)
+        if (zone_reach(node)->nsec3)
             add_match(z, d, node);
         else
             closest_encloser(z, d, node->name, node, true);
         break;
     case DENIAL_WILDCARD_TYPE: /* 7.2.5 */
         closest_encloser(z, d, name, encloser, true);
-        if (node->nsec3)
+        if (zone_reach(node)->nsec3)
             add_match(z, d, node);
         break;
     case DENIAL_CLOSER: /* 7.2.6; the signature's label count names the encloser */

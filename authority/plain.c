@@ -3,6 +3,8 @@
 #include "dns/name.h"
 #include "zone_priv.h"
 
+#include <stdlib.h>
+
 /* Types without a name that would have to be compressed, about which RFCs say nothing special. */
 static bool is_plain_type(uint16_t type)
 {
@@ -41,9 +43,7 @@ int plain_build(struct zone *z)
     struct dns_rrset soa;
     struct dns_writer w;
     uint8_t buf[DNS_HEADER_LEN + DNS_NAME_MAX + 4 + PLAIN_SOA_MAX];
-    for (uint32_t i = 0; i < z->set_count; i++)
-        z->has_signatures |= z->sets[i].type == DNS_TYPE_RRSIG;
-    if (!zone_node_get(z, &z->nodes[0], DNS_TYPE_SOA, 0, &soa) || soa.count != 1)
+    if (!zone_node_get(z, zone_apex(z), DNS_TYPE_SOA, 0, &soa) || soa.count != 1)
         return 0;
     dns_writer_init(&w, buf, sizeof buf);
     dns_writer_question(&w, z->origin, DNS_TYPE_SOA, DNS_CLASS_IN);
@@ -51,7 +51,7 @@ int plain_build(struct zone *z)
     if (dns_writer_rrset(&w, DNS_SECTION_AUTHORITY, &soa, z->origin, z->negative_ttl, 0))
         return 0;
     size_t len = wcur_len(&w.out) - start;
-    struct plain_soa *s = arena_alloc(&z->arena, sizeof *s + len);
+    struct plain_soa *s = malloc(sizeof *s + len);
     if (!s)
         return ERR_NOMEM;
     memcpy(s->wire, buf + start, len);
@@ -165,7 +165,8 @@ static bool is_missing(const struct zone *z, const uint8_t *name)
 {
     const struct zone_node *n = zone_encloser(z, dns_name_parent(name));
     struct dns_rrset set;
-    return !n->hash_only && !n->cut && !n->dname && !n->has_wild &&
+    const struct zone_reach *reach = zone_reach(n);
+    return !n->hash_only && !reach->cut && !reach->dname && !n->has_wild &&
            !zone_node_get(z, n, DNS_TYPE_DNAME, 0, &set);
 }
 
@@ -174,7 +175,7 @@ static size_t answer_steered(struct plain *p, struct authority_ask *ask, const s
                              bool *left)
 {
     const struct dns_query *q = ask->query;
-    struct dynamic_ask what = {.id = n->dynamic - 1,
+    struct dynamic_ask what = {.id = zone_reach(n)->dynamic - 1,
                                .owner = n->name,
                                .qname = q->qname,
                                .qtype = q->qtype,
@@ -199,9 +200,10 @@ static size_t answer_node(struct plain *p, struct authority_ask *ask, const stru
 {
     const struct dns_query *q = ask->query;
     struct dns_rrset set;
-    if (n->cut || n->dname || n->hash_only)
+    const struct zone_reach *reach = zone_reach(n);
+    if (reach->cut || reach->dname || n->hash_only)
         return 0;
-    if (n->dynamic && ask->dynamic) {
+    if (reach->dynamic && ask->dynamic) {
         bool left;
         size_t len = answer_steered(p, ask, n, &left);
         if (len || !left)

@@ -85,7 +85,7 @@ static void put_soa(struct respond *r, uint32_t ttl_max)
 {
     uint32_t ttl = r->zone->negative_ttl < ttl_max ? r->zone->negative_ttl : ttl_max;
     struct dns_rrset soa;
-    const struct zone_node *apex = &r->zone->nodes[0];
+    const struct zone_node *apex = zone_apex(r->zone);
     if (zone_node_get(r->zone, apex, DNS_TYPE_SOA, 0, &soa) &&
         !put_set(r, DNS_SECTION_AUTHORITY, apex, &soa, apex->name, ttl))
         r->tc = true;
@@ -136,7 +136,7 @@ static bool put_addresses(struct respond *r, const uint8_t *name, bool referral)
                                ? here
                                : zonedb_find(r->ask->db, name, r->ask->listener, &failed);
     const struct zone_node *n = z ? zone_find(z, name) : NULL;
-    if (!n || n->dynamic || (n->cut && !referral))
+    if (!n || zone_reach(n)->dynamic || (zone_reach(n)->cut && !referral))
         return true;
     r->zone = z;
     for (unsigned i = 0; i < 2; i++) {
@@ -171,7 +171,7 @@ static void put_glue(struct respond *r, const struct dns_rrset *ns)
 static void put_apex_ns(struct respond *r)
 {
     struct dns_rrset ns;
-    const struct zone_node *apex = &r->zone->nodes[0];
+    const struct zone_node *apex = zone_apex(r->zone);
     if (!r->ask->minimal && !is_answered(r, apex->name, DNS_TYPE_NS) &&
         zone_node_get(r->zone, apex, DNS_TYPE_NS, 0, &ns) &&
         put_set(r, DNS_SECTION_AUTHORITY, apex, &ns, apex->name, ns.ttl))
@@ -253,13 +253,11 @@ static enum outcome answer_alias(struct respond *r, const struct zone_node *n,
 static bool answer_any(struct respond *r, const struct zone_node *n, const uint8_t *owner,
                        bool sigs)
 {
-    for (const struct zone_set *s = r->zone->sets + n->first_set, *e = s + n->set_count; s < e;
-         s++) {
-        struct dns_rrset set;
-        bool aside = s->type == DNS_TYPE_NSEC || s->type == DNS_TYPE_NSEC3;
-        if (sigs ? s->type != DNS_TYPE_RRSIG : aside || s->type == DNS_TYPE_RRSIG)
+    struct dns_rrset set;
+    for (struct zone_sets s = zone_sets(n); zone_sets_next(&s, &set);) {
+        bool aside = set.type == DNS_TYPE_NSEC || set.type == DNS_TYPE_NSEC3;
+        if (sigs ? set.type != DNS_TYPE_RRSIG : aside || set.type == DNS_TYPE_RRSIG)
             continue;
-        zone_node_get(r->zone, n, s->type, s->covers, &set);
         set.ttl = set.ttl < ANY_TTL ? set.ttl : ANY_TTL;
         put_answer(r, sigs ? NULL : n, &set, owner);
         return true;
@@ -327,7 +325,7 @@ static enum outcome answer_steered(struct respond *r, const struct zone_node *n,
                                    const uint8_t *owner, const struct zone_node *encloser)
 {
     const struct dns_query *q = r->ask->query;
-    struct dynamic_ask ask = {.id = n->dynamic - 1,
+    struct dynamic_ask ask = {.id = zone_reach(n)->dynamic - 1,
                               .owner = n->name,
                               .qname = owner,
                               .qtype = q->qtype,
@@ -369,7 +367,7 @@ static enum outcome answer_node(struct respond *r, const struct zone_node *n, co
     struct dns_rrset set;
     uint16_t qtype = r->ask->query->qtype;
     bool many = qtype == DNS_TYPE_ANY || qtype == DNS_TYPE_RRSIG, found;
-    if (n->dynamic && r->ask->dynamic && !is_never_steered(qtype)) {
+    if (zone_reach(n)->dynamic && r->ask->dynamic && !is_never_steered(qtype)) {
         enum outcome steered = answer_steered(r, n, owner, encloser);
         if (steered != OUTCOME_STATIC)
             return steered;
@@ -452,16 +450,17 @@ static enum outcome answer_name(struct respond *r)
     const struct zone_node *n = exact ? exact : zone_encloser(z, r->name);
     if (n->hash_only) { /* RFC 5155 7.2.8 */
         exact = NULL;
-        n = &z->nodes[0];
+        n = zone_apex(z);
     }
-    if (n->cut) {
-        const struct zone_node *cut = &z->nodes[n->cut - 1];
+    const struct zone_reach *reach = zone_reach(n);
+    if (reach->cut) {
+        const struct zone_node *cut = zone_at(z, reach->cut);
         /* RFC 4035 3.1.4.1: DS is answered by the parent side */
         if (exact != cut || r->ask->query->qtype != DNS_TYPE_DS)
             return answer_referral(r, cut);
     }
-    if (n->dname)
-        return answer_dname(r, &z->nodes[n->dname - 1]);
+    if (reach->dname)
+        return answer_dname(r, zone_at(z, reach->dname));
     if (!exact && zone_node_get(z, n, DNS_TYPE_DNAME, 0, &set))
         return answer_dname(r, n);
     return exact ? answer_node(r, exact, r->name, NULL) : answer_missing(r, n);
@@ -593,8 +592,8 @@ void authority_look_on(const struct authority_ahead *a, const struct dns_query *
     const struct zone_node *n = zone_ahead(a->zone, a->hash, step);
     if (!a->zone->dynamic_count || !dynamic || !dynamic->ahead)
         return;
-    uint32_t id = n ? n->dynamic - 1 : 0;
-    dynamic->ahead(dynamic, &q->edns.subnet, n && n->dynamic ? &id : NULL, step);
+    uint32_t dynamic_id = n ? zone_reach(n)->dynamic : 0, id = dynamic_id - 1;
+    dynamic->ahead(dynamic, &q->edns.subnet, dynamic_id ? &id : NULL, step);
 }
 
 enum authority_result authority_respond(const struct authority_ask *ask, struct dns_writer *w,

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPAN_TEXT 24
+#define SPAN_TEXT      24
+#define LIMIT_LEAST_NS 100000000
+#define LIMIT_PERCENT  95
 
 static const struct {
     const char *name, *key;
@@ -45,11 +47,13 @@ static double busy(const struct bench *b, int64_t ns)
     return b->report.sending_ns > 0 ? (double)ns * 100 / (double)b->report.sending_ns : 0;
 }
 
-/* We, not the server, set the pace: hardly a moment was left in which we had nothing to do. */
+/* We, not the server, set the pace: hardly a moment was left in which we had nothing to do. A short
+ * run says nothing about that. */
 static bool is_limit(const struct bench *b)
 {
     int64_t waited = b->report.wait_ns > 0 ? b->report.wait_ns : 0;
-    return busy(b, b->report.cpu_ns + waited) >= 95;
+    return b->report.sending_ns >= LIMIT_LEAST_NS &&
+           busy(b, b->report.cpu_ns + waited) >= LIMIT_PERCENT;
 }
 
 static double asked_rate(const struct bench *b)
@@ -151,11 +155,13 @@ static void print_latency(const char *label, const struct histogram *h)
 static void print_answers(const struct load_counts *n)
 {
     char text[16];
-    printf("rcodes    ");
+    const char *before = "rcodes     ";
     for (unsigned i = 0; i < 16; i++)
-        if (n->rcodes[i])
-            printf(" %s %llu (%.4g %%)  ", dns_rcode_print((uint16_t)i, text),
+        if (n->rcodes[i]) {
+            printf("%s%s %llu (%.4g %%)", before, dns_rcode_print((uint16_t)i, text),
                    (unsigned long long)n->rcodes[i], percent(n->rcodes[i], n->answered));
+            before = "   ";
+        }
     printf("\nanswers    %.0f octets on average   %llu truncated   %llu NOERROR without a record\n",
            n->answered ? (double)n->octets / (double)n->answered : 0,
            (unsigned long long)n->truncated, (unsigned long long)n->empty);
@@ -198,8 +204,11 @@ static void print_costs(const struct bench *b)
 static void print_notes(const struct bench *b)
 {
     if (is_limit(b))
-        puts(
-            "note: the generator was the limit: the server can do more, latencies are partly ours");
+        puts(busy(b, b->report.cpu_ns) >= LIMIT_PERCENT
+                 ? "note: the generator was the limit: the server can do more, latencies are "
+                   "partly ours"
+                 : "note: the generator lacked a CPU: rates and latencies are partly this "
+                   "machine's");
     if (is_behind(b))
         printf("note: fell behind: %.0f/s left of %u/s; latencies hold the waiting\n",
                asked_rate(b), b->load.rate);

@@ -196,7 +196,11 @@ int load_queries_read(struct load_queries *q, FILE *in, const char *file, struct
         at.line++;
         at.source = line;
         at.source_len = (size_t)n - (n && line[n - 1] == '\n');
-        err = read_line(q, &last, &at, diags);
+        size_t text = strlen(line);
+        if (text < (size_t)n)
+            blame(diags, &at, line + text, 1, "is this a text file?", "a NUL octet");
+        else
+            err = read_line(q, &last, &at, diags);
     }
     free(line);
     if (!err && ferror(in))

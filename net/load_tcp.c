@@ -54,7 +54,8 @@ static void tcp_end(struct load *l, struct load_client *c, bool refused)
         l->r->counts.closed++;
     load_lose_all(l, c);
     load_set_up(l, c, false);
-    close(c->fd);
+    if (c->fd >= 0)
+        close(c->fd);
     c->fd = -1;
     c->stream->connecting = false;
     c->again_ns = l->now_ns + (refused ? AGAIN_NS : 0);

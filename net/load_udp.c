@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #define SOCKET_BUFFER (4 << 20)
-#define SEND_WAIT_MS  1
-#define READ_ROUNDS   8 /* batches of one socket before the others' turn */
+#define SEND_WAIT_MS  1  /* for room, */
+#define SEND_TRIES    50 /* so often for a batch */
+#define READ_ROUNDS   8  /* batches of one socket before the others' turn */
 
 struct load_batch {
     struct mmsghdr out[LOAD_BATCH], in[LOAD_BATCH];
@@ -58,11 +59,12 @@ static int udp_open(struct load *l, struct load_client *c)
 static void send_batch(struct load *l, struct load_client *c, unsigned count)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLOUT};
-    for (unsigned sent = 0; sent < count;) {
+    for (unsigned sent = 0, tries = 0; sent < count;) {
         int n = sendmmsg(c->fd, l->batch->out + sent, count - sent, MSG_NOSIGNAL);
         if (n > 0) {
             sent += (unsigned)n;
-        } else if (errno == EAGAIN || errno == ENOBUFS) {
+        } else if ((errno == EAGAIN || errno == ENOBUFS) && tries < SEND_TRIES) {
+            tries++;
             poll(&p, 1, SEND_WAIT_MS);
         } else if (errno == ECONNREFUSED) {
             load_refused(l); /* told of an earlier one; this one was not tried yet */

@@ -76,6 +76,25 @@ static void files_are_read(void **state)
     }
 }
 
+static void a_nul_is_no_end(void **state)
+{
+    static char text[] = "a.test\0A\nb.test A\n";
+    struct load_queries *q = load_queries_new(&plain);
+    struct diag_list diags;
+    FILE *in = fmemopen(text, sizeof text - 1, "r");
+    (void)state;
+    assert_non_null(q);
+    assert_non_null(in);
+    diag_init(&diags);
+    assert_int_equal(load_queries_read(q, in, "f", &diags), ERR_SYNTAX);
+    assert_int_equal(diags.errors, 1);
+    assert_int_equal(diags.first->column, 7);
+    assert_int_equal(load_queries_count(q), 1);
+    diag_fini(&diags);
+    fclose(in);
+    load_queries_free(q);
+}
+
 static struct load_queries *made(const struct load_shape *shape, const char *const *names,
                                  unsigned count)
 {
@@ -200,8 +219,11 @@ static void answers_are_matched(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(files_are_read),      cmocka_unit_test(wire),
-        cmocka_unit_test(networks_take_turns), cmocka_unit_test(fresh_labels_and_networks),
+        cmocka_unit_test(files_are_read),
+        cmocka_unit_test(a_nul_is_no_end),
+        cmocka_unit_test(wire),
+        cmocka_unit_test(networks_take_turns),
+        cmocka_unit_test(fresh_labels_and_networks),
         cmocka_unit_test(answers_are_matched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

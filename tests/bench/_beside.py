@@ -1,4 +1,4 @@
-"""p99 of hits at half load while something else goes on, against p99 without it: in turns."""
+"""p99 of hits while something else goes on, against p99 without it: in turns."""
 import contextlib
 import os
 import random
@@ -8,22 +8,19 @@ import sys
 import threading
 import time
 
-from _serve import SOA, WAYPOST, Folder, Server, ask, finish_load, half_load, load, message, moved, says
+from _serve import BURST_S, SOA, WAYPOST, Folder, Server, ask, finish_load, load, message, moved, says
 from _upstream import Upstream, steady
 
 LIMIT = 2.0
+RATE = 50000  # hits a second: a third of a processor at most, and the load generator is far from its end
 AUTHORITY = "server: {{ workers: 1, control: CONTROL, log: notice }}\nlisten: [ {{ address: 127.0.0.1, port: {port}, role: authority }} ]\n{rest}"
 PORT = 7353
 
 
-@contextlib.contextmanager
-def nothing(_):
-    yield
-
-
 class Case:
-    """server, queries, port: what is measured; secs: how long at a time; disturbed: a context, by time to come."""
-    secs, port, lost_allowed = 0.5, PORT, True
+    """server, queries, port: what is measured; disturbed: a context that is entered for every second burst, and may give a
+    function that waits: then that burst lasts as long."""
+    port, lost_allowed = PORT, True
 
     def __init__(self, folder):
         self.folder, self.stack = folder, contextlib.ExitStack()
@@ -49,7 +46,7 @@ class SlowClient(Case):
         self.start(self.small_zone())
 
     @contextlib.contextmanager
-    def disturbed(self, _):
+    def disturbed(self):
         going = threading.Event()
         held = [self.connection() for _ in range(25)]
 
@@ -90,23 +87,14 @@ class Reload(Case):
         rng = random.Random(1)
         self.queries = folder.queries("hits", [(f"n{rng.randrange(records)}.example.test", "A") for _ in range(50000)])
         self.start("zones: [ { name: example.test, file: big.zone } ]\n")
-        began = time.time()
-        self.change()
-        self.server.verb("reload").wait()
-        self.secs = max(1.0, 2.2 * (time.time() - began))  # beside hits it has half of a processor
 
     def change(self):
-        path = os.path.join(self.folder.path, "big.zone")
-        os.utime(path)
+        os.utime(os.path.join(self.folder.path, "big.zone"))
 
     @contextlib.contextmanager
-    def disturbed(self, _):
+    def disturbed(self):
         self.change()
-        began, p = time.time(), self.server.verb("reload")
-        yield
-        if p.wait():
-            sys.exit("reload: " + p.stderr.read().decode())
-        self.took = time.time() - began
+        yield self.server.reload()
 
 
 class MapCompile(Reload):
@@ -126,10 +114,6 @@ class MapCompile(Reload):
         self.queries = folder.queries("steered", [(f"w{i}.example.test", "A") for i in range(100)])
         self.start(zone + f"gslb:\n  sites: {{ {where} }}\n  maps: {{ m: {{ database: geo.mmdb, otherwise: nearest }} }}\n"
                    f"  pools: {{ {pools} }}\n  names: {{ {names} }}\n")
-        began = time.time()
-        self.change()
-        self.server.verb("reload").wait()
-        self.secs = max(1.0, 2.2 * (time.time() - began))
 
     def database(self, seed):
         rng = random.Random(seed)
@@ -156,10 +140,10 @@ class Pending(Case):
         self.upstream = self.stack.enter_context(Upstream(folder))
         self.server, self.port = self.upstream.resolver(self.stack, "256M")
         self.queries, self.asked = steady(folder), 0
-        load(self.server, self.port, self.queries, 0.5, window=20)
+        load(self.server, self.port, self.queries, window=20)
 
     @contextlib.contextmanager
-    def disturbed(self, _):
+    def disturbed(self):
         s = ask(self.port, [f"x.d{self.asked + i}.test" for i in range(300)])
         self.asked += 300
         time.sleep(0.1)
@@ -179,12 +163,12 @@ class Eviction(Case):
         self.upstream = self.stack.enter_context(Upstream(folder))
         self.server, self.port = self.upstream.resolver(self.stack, "4M")
         self.queries = steady(folder)
-        load(self.server, self.port, self.queries, 0.5, window=20)
+        load(self.server, self.port, self.queries, window=20)
         finish_load(self.upstream.flood(self.port, 10, 6000))
 
     @contextlib.contextmanager
-    def disturbed(self, secs):
-        p = self.upstream.flood(self.port, secs + 0.2, 2000)
+    def disturbed(self):
+        p = self.upstream.flood(self.port, BURST_S + 0.2, 2000)
         time.sleep(0.1)
         yield
         finish_load(p)
@@ -197,15 +181,15 @@ def one(name, make, rounds):
     with Folder() as folder:
         case = make(folder)
         with case.stack:
-            rate, calm, beside = half_load(case.server, case.port, case.queries), [], []
+            calm, beside = [], []
+            load(case.server, case.port, case.queries)
             for _ in range(rounds):
-                for found, context in ((calm, nothing), (beside, case.disturbed)):
-                    with context(case.secs):
-                        found.append(load(case.server, case.port, case.queries, case.secs, rate))
-                    if context is not nothing:
-                        case.settle()
+                calm.append(load(case.server, case.port, case.queries, rate=RATE))
+                with case.disturbed() as until:
+                    beside.append(load(case.server, case.port, case.queries, rate=RATE, until=until))
+                case.settle()
     lost = sum(d["lost"] for d in beside)
-    moved(f"{name}, {rate} queries/s", calm, beside, LIMIT)
+    moved(f"{name}, {RATE} queries/s", calm, beside, LIMIT)
     if not case.lost_allowed or lost:
         says(f"{name}: lost, of {sum(d['answered'] for d in beside)}", str(lost), "0", lost == 0)
 

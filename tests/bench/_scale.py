@@ -27,7 +27,7 @@ def in_turns(pairs, rounds, **how):
     found = [[] for _ in pairs]
     for r in range(rounds + 1):
         for into, (server, port, queries) in zip(found, pairs):
-            d = load(server, port, queries, 0.3, **how)
+            d = load(server, port, queries, **how)
             if r:  # the first finds cold memory
                 into.append(d["cpu_us"])
     return [statistics.median(f) for f in found] + [statistics.median(b / a for a, b in zip(*found))]
@@ -106,15 +106,15 @@ def connections(folder, stack, rounds):
     zone = zone_line("example.test", numbered(folder, "a.zone", 1000))
     queries = asked(folder, "hits", [f"n{i}.example.test" for i in range(1000)])
     server = stack.enter_context(serve(folder, "c", PORT, zone, 12))
-    load(server, PORT, queries, 0.3, clients=64)
+    load(server, PORT, queries, clients=64)
     frame = message("n1.example.test")
     frame = len(frame).to_bytes(2, "big") + frame
     before, grown, calm, beside, kept = server.memory_mb(), [], [], [], []
     for _ in range(min(rounds, 4)):
-        calm += [load(server, PORT, queries, 0.3, clients=64)["cpu_us"] for _ in range(4)]
+        calm += [load(server, PORT, queries, clients=64)["cpu_us"] for _ in range(4)]
         held = [one_connection(i, frame) for i in range(count)]
         grown.append(server.memory_mb() - before)
-        beside += [load(server, PORT, queries, 0.3, clients=64)["cpu_us"] for _ in range(4)]
+        beside += [load(server, PORT, queries, clients=64)["cpu_us"] for _ in range(4)]
         kept.append(sum(is_open(s) for s in held))
         for s in held:
             s.close()

@@ -1,11 +1,9 @@
 """The rest of the world for a resolver under load: a root, a zone that is asked again and again, a zone of new names, and
 servers that never answer, all on loopback and on the load generator's processor."""
 import contextlib
-import os
-import random
 import socket
 
-from _serve import CLIENT_CPU, SOA, Server, start_load
+from _serve import CLIENT_CPU, SOA, Server, behind_the_load, start_load
 
 PORT, RESOLVER, STEADY = 7354, 7355, 500
 DEAD = 10000  # zones d0.test ...: each has a server of its own, which says nothing
@@ -23,13 +21,12 @@ class Upstream:
                      "steady.test. NS ns.steady.test.\nns.steady.test. A 127.0.1.1\n"
                      "flood.test. NS ns.flood.test.\nns.flood.test. A 127.0.1.2\n" + dead)
         folder.write("steady.zone", SOA.replace("127.0.0.1", "127.0.1.1") + f"$GENERATE 0-{STEADY - 1} n$ A 192.0.2.1\n")
-        folder.write("flood.zone", SOA.replace("127.0.0.1", "127.0.1.2") + "*.hit A 192.0.2.2\n")
+        folder.write("flood.zone", SOA.replace("127.0.0.1", "127.0.1.2"))
         folder.write("hints", ". 3600 NS a.root.\na.root. 3600 A 127.0.1.1\n")
-        self.fresh = None
 
     def serve(self, name, address, zones):
         return Server(self.folder, f"server: {{ workers: 1, control: CONTROL, log: notice }}\n"
-                      f"listen: [ {{ address: {address}, port: {PORT}, role: authority }} ]\nzones: [ {zones} ]\n", name, CLIENT_CPU)
+                      f"listen: [ {{ address: {address}, port: {PORT}, role: authority }} ]\nzones: [ {zones} ]\n", name, CLIENT_CPU, behind_the_load)
 
     def __enter__(self):
         self.stack = contextlib.ExitStack()
@@ -44,17 +41,14 @@ class Upstream:
     def __exit__(self, *_):
         self.stack.close()
 
-    def resolver(self, stack, cache, workers=1):
-        server = stack.enter_context(Server(self.folder, f"""server: {{ workers: {workers}, control: CONTROL, log: notice }}
-listen: [ {{ address: 127.0.0.1, port: {RESOLVER}, role: resolver }} ]
+    def resolver(self, stack, cache, port=RESOLVER):
+        server = stack.enter_context(Server(self.folder, f"""server: {{ workers: 1, control: CONTROL, log: notice }}
+listen: [ {{ address: 127.0.0.1, port: {port}, role: resolver }} ]
 resolver: {{ root-hints: hints, upstream-port: {PORT}, ask-loopback: yes, special-zones: no, ipv6: no, cache: {{ size: {cache} }} }}
-""", "resolver"))
-        return server, RESOLVER
+""", f"resolver{port}"))
+        return server, port
 
-    def flood(self, port, secs, rate, under="flood.test"):
+    @staticmethod
+    def flood(port, secs, rate, *more):
         """Names that nobody asked for before."""
-        rng = random.Random(os.urandom(8))
-        path = self.folder.queries("flood", [(f"{rng.getrandbits(60):x}.{under}", "A") for _ in range(int(rate * secs * 1.1))])
-        if os.path.exists(path + ".bin"):
-            os.unlink(path + ".bin")
-        return start_load(port, path, secs, rate, fresh=True)
+        return start_load(port, ["flood.test", "A", "--random-prefix", *more], secs, rate, first=behind_the_load)
