@@ -109,6 +109,12 @@ void *arena_alloc(struct arena *a, size_t n)
     return p;
 }
 
+void arena_trim(struct arena *a, void *p, size_t n)
+{
+    a->at = (uint8_t *)p + ((n + 7) & ~(size_t)7);
+    ARENA_POISON((uint8_t *)p + n, (size_t)(a->end - (uint8_t *)p) - n);
+}
+
 void *arena_zalloc(struct arena *a, size_t n)
 {
     void *p = arena_alloc(a, n);

@@ -3,6 +3,8 @@
 #include "base/hash.h"
 #include "dns/rdata.h"
 
+#define COMPRESSED_MAX 2 /* names in RDATA that may be pointers: SOA, RP, MINFO and PX have two */
+
 /* Over one record of a query, no names expanded. Pointers are allowed in owners. */
 static bool skip_owner(struct rcur *c)
 {
@@ -179,8 +181,7 @@ static int take_opt(struct dns_msg *m, uint16_t cls, uint32_t ttl, struct rcur *
     return err;
 }
 
-static int take_rr(struct dns_msg *m, struct rcur *c, uint8_t section, struct arena *a,
-                   uint8_t *flat)
+static int take_rr(struct dns_msg *m, struct rcur *c, uint8_t section, struct arena *a)
 {
     struct dns_rr rr = {.section = section};
     int err = take_name(c, a, &rr.owner);
@@ -198,12 +199,15 @@ static int take_rr(struct dns_msg *m, struct rcur *c, uint8_t section, struct ar
         return rcur_take(c, rdlen) ? 0 : ERR_TRUNC;
     if (rr.ttl > INT32_MAX)
         rr.ttl = 0; /* RFC 2181 8 */
-    int n = dns_rdata_unpack(rr.type, c, rdlen, flat, DNS_RDATA_MAX);
+    size_t cap = rdlen + COMPRESSED_MAX * DNS_NAME_MAX;
+    uint8_t *flat = arena_alloc(a, cap);
+    if (!flat)
+        return ERR_NOMEM;
+    int n = dns_rdata_unpack(rr.type, c, rdlen, flat, cap < DNS_RDATA_MAX ? cap : DNS_RDATA_MAX);
     if (n < 0)
         return n;
-    rr.rdata = arena_dup(a, flat, (size_t)n);
-    if (!rr.rdata)
-        return ERR_NOMEM;
+    arena_trim(a, flat, (size_t)n);
+    rr.rdata = flat;
     rr.rdlen = (uint16_t)n;
     m->rrs[m->rr_count++] = rr;
     m->counts[section]++;
@@ -216,13 +220,12 @@ static int take_sections(struct dns_msg *m, struct rcur *c, const uint8_t *h, st
     unsigned total = get_u16(h + 6) + get_u16(h + 8) + get_u16(h + 10);
     if (total > max_rrs + 1) /* OPT is not one of them */
         return ERR_LIMIT;
-    uint8_t *flat = arena_alloc(a, DNS_RDATA_MAX);
     m->rrs = ARENA_ARRAY(a, struct dns_rr, total ? total : 1);
-    if (!m->rrs || !flat)
+    if (!m->rrs)
         return ERR_NOMEM;
     for (uint8_t s = DNS_SECTION_ANSWER; s <= DNS_SECTION_ADDITIONAL; s++)
         for (unsigned n = get_u16(h + 4 + 2 * s); n; n--) {
-            int err = take_rr(m, c, s, a, flat);
+            int err = take_rr(m, c, s, a);
             if (err)
                 return err;
         }

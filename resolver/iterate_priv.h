@@ -121,6 +121,7 @@ struct request {
 struct cut_ns {
     const uint8_t *name;
     uint8_t asked; /* CUT_ASKED_A, CUT_ASKED_AAAA */
+    bool glued;    /* an address came with the referral */
 };
 enum { CUT_ASKED_A = 1, CUT_ASKED_AAAA = 2 };
 struct cut_addr {

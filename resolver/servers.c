@@ -41,11 +41,18 @@ struct server {
     } lame[LAME_SLOTS];
 };
 
+/* A server takes four cache lines, so that those of its bucket are told apart by their tags. */
 struct servers {
     uint64_t seed;
     unsigned buckets; /* power of two */
     pthread_mutex_t locks[SHARDS];
     struct server *at; /* buckets * WAYS */
+    uint16_t *tags;    /* of each, 0: not used */
+};
+
+struct place {
+    unsigned bucket;
+    uint16_t tag;
 };
 
 int servers_new(struct servers **out, unsigned entries, uint64_t seed)
@@ -57,7 +64,10 @@ int servers_new(struct servers **out, unsigned entries, uint64_t seed)
     for (s->buckets = SHARDS; s->buckets * WAYS < entries; s->buckets *= 2)
         continue;
     s->at = calloc((size_t)s->buckets * WAYS, sizeof *s->at);
-    if (!s->at) {
+    s->tags = calloc((size_t)s->buckets * WAYS, sizeof *s->tags);
+    if (!s->at || !s->tags) {
+        free(s->at);
+        free(s->tags);
         free(s);
         return ERR_NOMEM;
     }
@@ -74,30 +84,33 @@ void servers_free(struct servers *s)
     for (unsigned i = 0; i < SHARDS; i++)
         pthread_mutex_destroy(&s->locks[i]);
     free(s->at);
+    free(s->tags);
     free(s);
 }
 
-static unsigned bucket_of(const struct servers *s, const struct addr *a)
+static struct place place_of(const struct servers *s, const struct addr *a)
 {
     uint8_t key[18];
     memcpy(key, a->ip, 16);
     memcpy(key + 16, &a->port, 2);
-    return (unsigned)hash_bytes(key, sizeof key, s->seed) & (s->buckets - 1);
+    uint64_t h = hash_bytes(key, sizeof key, s->seed);
+    return (struct place){(unsigned)h & (s->buckets - 1), (uint16_t)(h >> 48 | 1)};
 }
 
-static struct server *find(struct servers *s, unsigned bucket, const struct addr *a)
+static struct server *find(struct servers *s, struct place p, const struct addr *a)
 {
-    struct server *e = s->at + (size_t)bucket * WAYS;
+    struct server *e = s->at + (size_t)p.bucket * WAYS;
+    const uint16_t *tags = s->tags + (size_t)p.bucket * WAYS;
     for (unsigned i = 0; i < WAYS; i++)
-        if (e[i].used && e[i].port == a->port && !memcmp(e[i].ip, a->ip, 16))
+        if (tags[i] == p.tag && e[i].port == a->port && !memcmp(e[i].ip, a->ip, 16))
             return &e[i];
     return NULL;
 }
 
 /* Finds or makes; NULL when every way has questions in flight: such a server stays unknown. */
-static struct server *take(struct servers *s, unsigned bucket, const struct addr *a, int64_t now_ms)
+static struct server *take(struct servers *s, struct place p, const struct addr *a, int64_t now_ms)
 {
-    struct server *e = find(s, bucket, a), *way = s->at + (size_t)bucket * WAYS;
+    struct server *e = find(s, p, a), *way = s->at + (size_t)p.bucket * WAYS;
     if (e)
         return e;
     for (unsigned i = 0; i < WAYS; i++)
@@ -109,6 +122,7 @@ static struct server *take(struct servers *s, unsigned bucket, const struct addr
     memcpy(e->ip, a->ip, 16);
     e->port = a->port;
     e->used = true;
+    s->tags[e - s->at] = p.tag;
     e->window = e->window_left = SERVERS_WINDOW_START;
     e->last_ms = now_ms;
     e->epoch_ms = e->cut_ms = INT64_MIN;
@@ -176,28 +190,28 @@ static void describe(const struct server *e, const uint64_t *zone, int64_t now_m
 void servers_look(struct servers *s, const struct addr *a, const uint8_t *zone, int64_t now_ms,
                   struct server_info *info)
 {
-    unsigned b = bucket_of(s, a);
+    struct place p = place_of(s, a);
     uint64_t zh = zone ? dns_name_hash(zone, s->seed) : 0;
     memset(info, 0, sizeof *info);
     info->rto_ms = SERVERS_RTO_UNKNOWN_MS;
     info->window = SERVERS_WINDOW_START;
     info->cost_us = UNKNOWN_US;
-    pthread_mutex_lock(&s->locks[b % SHARDS]);
-    struct server *e = find(s, b, a);
+    pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
+    struct server *e = find(s, p, a);
     if (e)
         describe(e, zone ? &zh : NULL, now_ms, info);
-    pthread_mutex_unlock(&s->locks[b % SHARDS]);
+    pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
 }
 
 int servers_send(struct servers *s, const struct addr *a, int64_t now_ms, struct server_ticket *t)
 {
-    unsigned b = bucket_of(s, a);
+    struct place p = place_of(s, a);
     int err = 0;
     t->sent_ms = now_ms;
     t->rto_ms = SERVERS_RTO_UNKNOWN_MS;
     t->counted = false;
-    pthread_mutex_lock(&s->locks[b % SHARDS]);
-    struct server *e = take(s, b, a, now_ms);
+    pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
+    struct server *e = take(s, p, a, now_ms);
     bool dead = e && e->epochs >= SERVERS_DEAD_EPOCHS;
     if (e && (dead ? e->probing : e->in_flight >= e->window)) {
         err = ERR_LIMIT;
@@ -208,7 +222,7 @@ int servers_send(struct servers *s, const struct addr *a, int64_t now_ms, struct
         e->probing = dead;
         e->last_ms = now_ms;
     }
-    pthread_mutex_unlock(&s->locks[b % SHARDS]);
+    pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
     return err;
 }
 
@@ -249,9 +263,9 @@ static void grow(struct server *e)
 void servers_reply(struct servers *s, const struct addr *a, int64_t now_ms, uint32_t rtt_us,
                    struct server_ticket *t)
 {
-    unsigned b = bucket_of(s, a);
-    pthread_mutex_lock(&s->locks[b % SHARDS]);
-    struct server *e = take(s, b, a, now_ms);
+    struct place p = place_of(s, a);
+    pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
+    struct server *e = take(s, p, a, now_ms);
     if (e) {
         bool in_time = t->counted;
         leave(e, t);
@@ -267,7 +281,7 @@ void servers_reply(struct servers *s, const struct addr *a, int64_t now_ms, uint
         e->probing = false;
         e->last_ms = now_ms;
     }
-    pthread_mutex_unlock(&s->locks[b % SHARDS]);
+    pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
 }
 
 static void die(struct server *e, int64_t now_ms)
@@ -292,9 +306,9 @@ static void cut(struct server *e, const struct server_ticket *t, int64_t now_ms)
 void servers_timeout(struct servers *s, const struct addr *a, int64_t now_ms,
                      struct server_ticket *t)
 {
-    unsigned b = bucket_of(s, a);
-    pthread_mutex_lock(&s->locks[b % SHARDS]);
-    struct server *e = take(s, b, a, now_ms);
+    struct place p = place_of(s, a);
+    pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
+    struct server *e = take(s, p, a, now_ms);
     if (e) {
         leave(e, t);
         e->loss += (65536 - e->loss) / 16;
@@ -311,21 +325,21 @@ void servers_timeout(struct servers *s, const struct addr *a, int64_t now_ms,
                 die(e, now_ms);
         }
     }
-    pthread_mutex_unlock(&s->locks[b % SHARDS]);
+    pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
 }
 
 void servers_drop(struct servers *s, const struct addr *a, struct server_ticket *t)
 {
-    unsigned b = bucket_of(s, a);
-    pthread_mutex_lock(&s->locks[b % SHARDS]);
-    struct server *e = find(s, b, a);
+    struct place p = place_of(s, a);
+    pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
+    struct server *e = find(s, p, a);
     if (e) {
         if (t->counted)
             e->probing = false;
         leave(e, t);
     }
     t->counted = false;
-    pthread_mutex_unlock(&s->locks[b % SHARDS]);
+    pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
 }
 
 static void note_lame(struct server *e, uint64_t zone, int64_t now_ms)
@@ -342,9 +356,9 @@ static void note_lame(struct server *e, uint64_t zone, int64_t now_ms)
 void servers_note(struct servers *s, const struct addr *a, enum server_fact fact,
                   const uint8_t *zone, int64_t now_ms)
 {
-    unsigned b = bucket_of(s, a);
-    pthread_mutex_lock(&s->locks[b % SHARDS]);
-    struct server *e = take(s, b, a, now_ms);
+    struct place p = place_of(s, a);
+    pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
+    struct server *e = take(s, p, a, now_ms);
     if (e && fact == SERVER_EDNS_BROKEN)
         e->edns_until_ms = now_ms + SERVERS_FACT_MS;
     else if (e && fact == SERVER_CASE_BROKEN)
@@ -353,33 +367,33 @@ void servers_note(struct servers *s, const struct addr *a, enum server_fact fact
         e->cookie_until_ms = now_ms + SERVERS_FACT_MS;
     else if (e && zone)
         note_lame(e, dns_name_hash(zone, s->seed), now_ms);
-    pthread_mutex_unlock(&s->locks[b % SHARDS]);
+    pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
 }
 
 void servers_cookie(struct servers *s, const struct addr *a, const uint8_t *cookie, size_t len,
                     int64_t now_ms)
 {
-    unsigned b = bucket_of(s, a);
+    struct place p = place_of(s, a);
     if (len > SERVERS_COOKIE_MAX)
         return;
-    pthread_mutex_lock(&s->locks[b % SHARDS]);
-    struct server *e = take(s, b, a, now_ms);
+    pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
+    struct server *e = take(s, p, a, now_ms);
     if (e) {
         e->cookie_len = (uint8_t)len;
         memcpy(e->cookie, cookie, len);
     }
-    pthread_mutex_unlock(&s->locks[b % SHARDS]);
+    pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
 }
 
 bool servers_mismatch(struct servers *s, const struct addr *a, int64_t now_ms)
 {
-    unsigned b = bucket_of(s, a);
-    pthread_mutex_lock(&s->locks[b % SHARDS]);
-    struct server *e = take(s, b, a, now_ms);
+    struct place p = place_of(s, a);
+    pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
+    struct server *e = take(s, p, a, now_ms);
     bool pass = !e || now_ms - e->mismatch_ms >= 1000;
     if (e && pass)
         e->mismatch_ms = now_ms;
-    pthread_mutex_unlock(&s->locks[b % SHARDS]);
+    pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
     return pass;
 }
 

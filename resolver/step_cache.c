@@ -59,6 +59,8 @@ static bool nxdomain_above(struct iter *it, struct cache_entry *e)
     for (const uint8_t *n = it->name;; n = dns_name_parent(n)) {
         if (store_plane(it, n) != plane)
             return false;
+        if (n != it->name && !*n) /* the root is there */
+            return false;
         if (store_find(it, CACHE_NXDOMAIN, n, 0, e) &&
             (n == it->name || proof_reaches(e, it->name)))
             return true;

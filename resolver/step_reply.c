@@ -224,18 +224,20 @@ static void take_glue(struct iter *it)
     unsigned n = scrub_sets(it, DNS_SECTION_ADDITIONAL, &sets);
     for (unsigned i = 0; i < n; i++) {
         const struct dns_rrset *s = &sets[i];
-        bool wanted = false;
+        struct cut_ns *of = NULL;
         if (s->type != DNS_TYPE_A && s->type != DNS_TYPE_AAAA)
             continue;
-        for (unsigned j = 0; j < it->cut.ns_count && !wanted; j++)
-            wanted = dns_name_equal(it->cut.ns[j].name, s->owner);
-        if (!wanted) {
+        for (unsigned j = 0; j < it->cut.ns_count && !of; j++)
+            of = dns_name_equal(it->cut.ns[j].name, s->owner) ? &it->cut.ns[j] : NULL;
+        if (!of) {
             stat_inc(k->w->stats, STAT_SCRUBBED);
             trace_add(&k->trace, TRACE_SCRUB, it->id, walk_us(k), s->owner, (unsigned)s->type,
                       "not a name server's");
             continue;
         }
+        unsigned before = it->cut.addr_count;
         cut_add_set(it, s->owner, s, "glue");
+        of->glued = of->glued || it->cut.addr_count > before;
         store_set(it, CACHE_GLUE, s->owner, s->type, s, NULL, CACHE_RANK_GLUE);
     }
 }
@@ -288,7 +290,7 @@ enum iter_next step_referral(struct iter *it)
     /* Names without glue may be known already. */
     for (unsigned i = 0; i < it->cut.ns_count; i++) {
         struct cache_entry e;
-        for (unsigned t = 0; t < 2; t++) {
+        for (unsigned t = 0; t < 2 && !it->cut.ns[i].glued; t++) {
             uint16_t type = t ? DNS_TYPE_AAAA : DNS_TYPE_A;
             if (store_get(it, CACHE_DATA, it->cut.ns[i].name, type, &e)) {
                 cut_add_set(it, it->cut.ns[i].name, &e.set, "cache");

@@ -55,6 +55,27 @@ static void reset_keeps_one_chunk(void **state)
     assert_null(a.chunks);
 }
 
+/* The rest goes to the next one; under ASan it is nobody's until then. */
+static void trimmed(void **state)
+{
+    (void)state;
+    static const size_t rows[] = {0, 1, 8, 13, 100};
+    struct arena a;
+    arena_init(&a, 4096, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t *p = arena_alloc(&a, 100);
+        assert_non_null(p);
+        memset(p, (int)i, 100);
+        arena_trim(&a, p, rows[i]);
+        uint8_t *next = arena_alloc(&a, 8);
+        assert_ptr_equal(next, p + (rows[i] + 7) / 8 * 8);
+        memset(next, 255, 8);
+        for (size_t k = 0; k < rows[i]; k++)
+            assert_int_equal(p[k], i);
+    }
+    arena_fini(&a);
+}
+
 static void limits(void **state)
 {
     (void)state;
@@ -121,9 +142,8 @@ static void copies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(reset_keeps_one_chunk),
-        cmocka_unit_test(limits),
+        cmocka_unit_test(sizes),   cmocka_unit_test(reset_keeps_one_chunk),
+        cmocka_unit_test(trimmed), cmocka_unit_test(limits),
         cmocka_unit_test(copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,8 @@ void arena_reset(struct arena *a);
 void *arena_alloc(struct arena *a, size_t n);
 /* As arena_alloc, zeroed. */
 void *arena_zalloc(struct arena *a, size_t n);
+/* Of the newest allocation p, the first n bytes stay. */
+void arena_trim(struct arena *a, void *p, size_t n);
 /* A copy of n bytes; NULL when it does not fit. */
 void *arena_dup(struct arena *a, const void *from, size_t n);
 char *arena_strdup(struct arena *a, const char *text);
