@@ -1,7 +1,7 @@
 /* authority/records_priv.h: the records of a zone, between its file and its memory.
  * They are kept as they come, records that follow each other under one owner as a run; then the
- * runs are put into canonical order by the octets of their names, eight at a time; those of one
- * name stay in any order. Freed when the zone stands. Threads: one owner. Source: RFC 4034 6.1. */
+ * runs are put into canonical order by the octets of their names, eight at a time (those of one
+ * name in any order). Freed when the zone stands. Threads: one owner. Source: RFC 4034 6.1. */
 #ifndef WAYPOST_AUTHORITY_RECORDS_PRIV_H
 #define WAYPOST_AUTHORITY_RECORDS_PRIV_H
 

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#define AHEAD     12 /* runs, whose memory is asked for */
+#define AHEAD     16 /* runs or names whose memory is asked for */
 #define TWINS_MAX 256
 
 struct item {
@@ -337,8 +337,21 @@ static int build_table(struct zone *z)
     z->place_bits = 1;
     while (z->end / ZONE_STEP >> z->place_bits)
         z->place_bits++;
-    for (const struct zone_node *n = zone_apex(z); n; n = zone_next(z, n))
-        put_slot(z, zone_hash(n->name, n->name_len), zone_place(z, n));
+    /* Names find their bucket in no order: it is asked for some names before it is written. */
+    struct {
+        uint32_t hash, place;
+    } wait[AHEAD];
+    uint32_t i = 0;
+    for (const struct zone_node *n = zone_apex(z); n; n = zone_next(z, n), i++) {
+        uint32_t at = i % AHEAD;
+        if (i >= AHEAD)
+            put_slot(z, wait[at].hash, wait[at].place);
+        wait[at].hash = zone_hash(n->name, n->name_len);
+        wait[at].place = zone_place(z, n);
+        __builtin_prefetch(zone_bucket(z, zone_home(z, wait[at].hash)), 1);
+    }
+    for (uint32_t k = i < AHEAD ? 0 : i - AHEAD; k < i; k++)
+        put_slot(z, wait[k % AHEAD].hash, wait[k % AHEAD].place);
     return 0;
 }
 

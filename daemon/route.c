@@ -171,12 +171,12 @@ static struct answers_key cache_key(const struct dns_query *q)
 }
 
 static bool answer_cached(struct route *r, struct net_query *nq, const struct dns_query *q,
-                          bool *refresh)
+                          const struct route_ahead *ahead, bool *refresh)
 {
     struct answers_key k = cache_key(q);
     size_t limit = client_limit(r, q, nq->proto, nq->out_cap);
-    size_t len = answers_get(r->answers, &k, answers_hash(r->answers, &k), r->now_s, q, nq->out,
-                             limit, refresh);
+    uint64_t hash = ahead && ahead->is_hashed ? ahead->hash : answers_hash(r->answers, &k);
+    size_t len = answers_get(r->answers, &k, hash, r->now_s, q, nq->out, limit, refresh);
     if (!len)
         return false;
     if (q->edns.present && (q->edns.cookie_len || q->edns.nsid || q->edns.keepalive)) {
@@ -213,7 +213,7 @@ static size_t write_shared(struct route *r, const struct dns_query *q,
     if (!ttl)
         return 0;
     size_t len = resolver_write(res, q, &e, ANSWERS_MAX_LEN, &r->writer, r->room);
-    return answers_put(r->answers, &k, r->now_s, ttl, r->room, len) ? 0 : len;
+    return answers_put(r->answers, &k, r->now_s, ttl, r->room, len, res->from_cache) ? 0 : len;
 }
 
 /* What goes back to the client. shared: octets of the answer for everybody, which lies in r->room;
@@ -398,7 +398,7 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
 
 static enum handler_result route_question(struct route *r, struct net_query *nq,
                                           const struct dns_query *q,
-                                          const struct authority_ahead *ahead)
+                                          const struct route_ahead *ahead)
 {
     const struct snapshot_listener *l = &r->snap->listeners[nq->listener_id];
     if (q->qclass == DNS_CLASS_CH)
@@ -410,7 +410,8 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
         bool routed_on;
         struct authority_out own;
         own.len = 0;
-        enum handler_result res = answer_authority(r, nq, q, ahead, recursive, &own, &routed_on);
+        enum handler_result res =
+            answer_authority(r, nq, q, ahead ? &ahead->own : NULL, recursive, &own, &routed_on);
         if (!routed_on)
             return res;
         if (own.len)
@@ -424,7 +425,7 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
     if (q->qtype == DNS_TYPE_AXFR || q->qtype == DNS_TYPE_IXFR || q->qtype == DNS_TYPE_OPT)
         return answer_refused(r, nq, q, DNS_EDE_NOT_SUPPORTED, "not a type that can be resolved");
     bool refresh = false;
-    if (!answer_cached(r, nq, q, &refresh))
+    if (!answer_cached(r, nq, q, ahead, &refresh))
         return answer_resolved(r, nq, q, NULL);
     if (refresh)
         refresh_answer(r, nq);
@@ -433,7 +434,7 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
 
 static enum handler_result answer_parsed(struct route *r, struct net_query *nq,
                                          const struct dns_query *q, enum dns_verdict verdict,
-                                         const struct authority_ahead *ahead)
+                                         const struct route_ahead *ahead)
 {
     stat_inc(r->stats, ROUTE_QUERIES);
     switch (verdict) {
@@ -462,7 +463,7 @@ static enum handler_result route_answer(struct handler *h, struct net_query *nq)
     struct route *r = (struct route *)(void *)h;
     if (nq->ahead) {
         const struct route_ahead *e = &r->ahead[nq->ahead - 1];
-        return answer_parsed(r, nq, &e->query, e->verdict, &e->own);
+        return answer_parsed(r, nq, &e->query, e->verdict, e);
     }
     struct dns_query q;
     enum dns_verdict verdict = dns_query_parse(&q, nq->packet, nq->len);
@@ -474,15 +475,28 @@ static void route_look_ahead(struct handler *h, const struct net_packet *packets
                              uint32_t listener)
 {
     struct route *r = (struct route *)(void *)h;
-    bool ours = r->snap->listeners[listener].roles & ROLE_AUTHORITY;
+    bool ours = r->snap->listeners[listener].roles & ROLE_AUTHORITY,
+         others = r->snap->listeners[listener].roles & ROLE_RESOLVER;
     for (unsigned i = 0; i < count; i++) {
         struct route_ahead *e = &r->ahead[i];
         e->verdict = dns_query_parse(&e->query, packets[i].at, packets[i].len);
         e->own.known = false;
         e->own.zone = NULL;
-        if (ours && e->verdict == DNS_VERDICT_OK && e->query.has_question)
+        e->is_hashed = false;
+        if (e->verdict != DNS_VERDICT_OK || !e->query.has_question)
+            continue;
+        if (ours)
             authority_look_ahead(&e->own, r->snap->zones, listener, &e->query, r->dynamic);
+        if (others && !e->own.zone) {
+            struct answers_key k = cache_key(&e->query);
+            e->is_hashed = true;
+            e->hash = answers_hash(r->answers, &k);
+            answers_ahead(r->answers, e->hash, 0);
+        }
     }
+    for (unsigned i = 0; others && i < count; i++)
+        if (r->ahead[i].is_hashed)
+            answers_ahead(r->answers, r->ahead[i].hash, 1);
     for (unsigned step = 1; ours && step < AUTHORITY_STEPS; step++)
         for (unsigned i = 0; i < count; i++)
             authority_look_on(&r->ahead[i].own, &r->ahead[i].query, r->dynamic, step);

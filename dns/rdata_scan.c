@@ -169,15 +169,38 @@ int scan_base64(struct scan *s, const struct token *one, struct wcur *w)
                : 0;
 }
 
-int scan_ip(struct scan *s, const struct token *t, struct wcur *w, int family, size_t octets)
+/* Four numbers without leading zeros, as inet_pton has it. */
+static bool read_ip4(const struct token *t, uint8_t ip[4])
+{
+    const char *p = t->at, *end = p + t->len;
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned v = 0;
+        if (i && (p == end || *p++ != '.'))
+            return false;
+        const char *first = p;
+        for (; p < end && *p >= '0' && *p <= '9' && v <= 255; p++)
+            v = v * 10 + (unsigned)(*p - '0');
+        if (p == first || v > 255 || (*first == '0' && p - first > 1))
+            return false;
+        ip[i] = (uint8_t)v;
+    }
+    return p == end;
+}
+
+static bool read_ip6(const struct token *t, uint8_t ip[16])
 {
     char text[64];
-    uint8_t ip[16];
     if (t->len >= sizeof text)
-        return scan_fail(s, t->at, "not an address", ERR_SYNTAX);
+        return false;
     memcpy(text, t->at, t->len);
     text[t->len] = 0;
-    if (inet_pton(family, text, ip) != 1)
+    return inet_pton(AF_INET6, text, ip) == 1;
+}
+
+int scan_ip(struct scan *s, const struct token *t, struct wcur *w, int family, size_t octets)
+{
+    uint8_t ip[16];
+    if (family == AF_INET ? !read_ip4(t, ip) : !read_ip6(t, ip))
         return scan_fail(s, t->at,
                          family == AF_INET ? "not an IPv4 address" : "not an IPv6 address",
                          ERR_SYNTAX);

@@ -254,6 +254,19 @@ static int put_opaque(struct scan *s, struct wcur *w)
                                 : 0;
 }
 
+/* RFC 3597 5: is the first word "\#"? Then it is read. */
+static bool scan_generic(struct scan *s)
+{
+    const char *start = s->at;
+    struct token t;
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\t'))
+        s->at++;
+    if (s->at < s->end && *s->at == '\\' && scan_token(s, &t) && t.len == 2 && t.at[1] == '#')
+        return true;
+    s->at = start;
+    return false;
+}
+
 int dns_rdata_parse(uint16_t type, const char *text, size_t len, const uint8_t *origin,
                     uint8_t *out, size_t cap, size_t *bad, const char **why)
 {
@@ -262,7 +275,7 @@ int dns_rdata_parse(uint16_t type, const char *text, size_t len, const uint8_t *
     const struct rdata_row *row = rdata_row(type);
     struct token t;
     int err = 0;
-    bool generic = scan_token(&s, &t) && t.len == 2 && t.at[0] == '\\' && t.at[1] == '#';
+    bool generic = scan_generic(&s);
     if (generic) {
         err = put_opaque(&s, &w);
         if (!err && !w.err && dns_rdata_check(type, out, wcur_len(&w)))
@@ -270,7 +283,6 @@ int dns_rdata_parse(uint16_t type, const char *text, size_t len, const uint8_t *
     } else if (!row) {
         err = scan_fail(&s, text, "this type is written as \\# length hex", ERR_SYNTAX);
     } else {
-        s.at = text;
         for (const uint8_t *f = row->fields; *f && !err; f++)
             err = put_field(&s, (enum rdata_field) * f, origin, &w);
         if (!err && scan_token(&s, &t))

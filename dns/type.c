@@ -9,22 +9,28 @@
 #define TEXT_CAP 16
 
 struct word {
-    uint16_t number;
+    uint16_t number, len;
     const char *text;
 };
+#define WORD(number, text)            \
+    {                                 \
+        number, sizeof text - 1, text \
+    }
 
 static const struct word types[] = {
-#define TYPE_ROW(name, number) {number, #name},
+#define TYPE_ROW(name, number) WORD(number, #name),
     DNS_TYPE_MAP(TYPE_ROW)
 #undef TYPE_ROW
 };
-static const struct word classes[] = {{1, "IN"}, {3, "CH"}, {4, "HS"}, {254, "NONE"}, {255, "ANY"}};
-static const struct word rcodes[] = {
-    {0, "NOERROR"},  {1, "FORMERR"},  {2, "SERVFAIL"},  {3, "NXDOMAIN"}, {4, "NOTIMP"},
-    {5, "REFUSED"},  {6, "YXDOMAIN"}, {7, "YXRRSET"},   {8, "NXRRSET"},  {9, "NOTAUTH"},
-    {10, "NOTZONE"}, {16, "BADVERS"}, {23, "BADCOOKIE"}};
-static const struct word opcodes[] = {
-    {0, "QUERY"}, {1, "IQUERY"}, {2, "STATUS"}, {4, "NOTIFY"}, {5, "UPDATE"}};
+static const struct word classes[] = {WORD(1, "IN"), WORD(3, "CH"), WORD(4, "HS"),
+                                      WORD(254, "NONE"), WORD(255, "ANY")};
+static const struct word rcodes[] = {WORD(0, "NOERROR"),   WORD(1, "FORMERR"),  WORD(2, "SERVFAIL"),
+                                     WORD(3, "NXDOMAIN"),  WORD(4, "NOTIMP"),   WORD(5, "REFUSED"),
+                                     WORD(6, "YXDOMAIN"),  WORD(7, "YXRRSET"),  WORD(8, "NXRRSET"),
+                                     WORD(9, "NOTAUTH"),   WORD(10, "NOTZONE"), WORD(16, "BADVERS"),
+                                     WORD(23, "BADCOOKIE")};
+static const struct word opcodes[] = {WORD(0, "QUERY"), WORD(1, "IQUERY"), WORD(2, "STATUS"),
+                                      WORD(4, "NOTIFY"), WORD(5, "UPDATE")};
 /* IANA, Extended DNS Error Codes (RFC 8914 and later). */
 static const char *const ede_texts[] = {"Other Error",
                                         "Unsupported DNSKEY Algorithm",
@@ -75,7 +81,7 @@ static int word_parse(const struct word *w, size_t n, const char *prefix, const 
                       size_t len)
 {
     for (size_t i = 0; i < n; i++)
-        if (strlen(w[i].text) == len && strncasecmp(w[i].text, text, len) == 0)
+        if (w[i].len == len && strncasecmp(w[i].text, text, len) == 0)
             return w[i].number;
     size_t plen = strlen(prefix);
     if (len <= plen || len > plen + 5 || strncasecmp(text, prefix, plen) != 0)

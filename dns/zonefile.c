@@ -1,9 +1,10 @@
 /* dns/zonefile.c: master files, one logical line at a time.
- * The scanner joins a record's lines inside parentheses into one text without comments, remembering
- * where each octet came from, so that a complaint deep inside a record still names its own line and
- * column. */
+ * Most records are a plain line, which is read where it stands. Of others the scanner joins the
+ * lines inside parentheses into one text without comments, remembering where each octet came from,
+ * so that a complaint deep inside a record still names its own line and column. */
 #include "dns/zonefile.h"
 
+#include "base/block.h"
 #include "base/err.h"
 #include "dns/name.h"
 #include "dns/rdata.h"
@@ -37,10 +38,12 @@ struct reader {
     /* the file being read */
     const char *name, *start, *at, *end;
     unsigned line;
-    /* the record: joined text and the place each octet came from */
-    char *text;
-    const char **from;
+    /* the record: its text, in the file or joined, and then the place each octet came from */
+    const char *text;
     size_t len;
+    bool is_joined;
+    char *joined;
+    const char **from;
     unsigned first_line;
 };
 
@@ -121,21 +124,20 @@ static const char *read_ttl(const char *text, size_t len, uint32_t *ttl)
 static void join(struct reader *r, char c, const char *from)
 {
     if (r->len < ZONEFILE_LINE_MAX) {
-        r->text[r->len] = c;
+        r->joined[r->len] = c;
         r->from[r->len] = from;
     }
     r->len++;
 }
 
-/* Joins up to the end of the record; false at the end of the file. *wrong and *where tell what is
- * broken. */
-static bool next_line(struct reader *r, const char **wrong, const char **where)
+/* Up to the end of the record; false at the end of the file. */
+static bool join_line(struct reader *r, const char **wrong, const char **where)
 {
     unsigned open = 0;
     bool quoted = false;
-    *wrong = NULL;
     if (r->at == r->end)
         return false;
+    r->text = r->joined;
     r->len = 0;
     r->first_line = r->line;
     while (r->at < r->end) {
@@ -185,6 +187,31 @@ static bool next_line(struct reader *r, const char **wrong, const char **where)
     return true;
 }
 
+/* The newline, when nothing before it has to be joined or left out; else NULL. */
+static const char *plain_end(const char *p, const char *end)
+{
+    static const bool stops[256] = {['\n'] = true, ['\r'] = true, ['\\'] = true, ['"'] = true,
+                                    [';'] = true,  ['('] = true,  [')'] = true};
+    while (p < end && !stops[(uint8_t)*p])
+        p++;
+    return p < end && *p == '\n' ? p : NULL;
+}
+
+/* The next record; false at the end of the file. *wrong and *where tell what is broken. */
+static bool next_line(struct reader *r, const char **wrong, const char **where)
+{
+    const char *end = plain_end(r->at, r->end);
+    *wrong = NULL;
+    r->is_joined = !end;
+    if (!end)
+        return join_line(r, wrong, where);
+    r->first_line = r->line++;
+    r->text = r->at;
+    r->len = (size_t)(end - r->at);
+    r->at = end + 1;
+    return true;
+}
+
 struct word {
     const char *at;
     size_t len;
@@ -197,15 +224,15 @@ static bool is_blank(char c)
 
 static bool next_word(struct reader *r, size_t *pos, struct word *w)
 {
-    while (*pos < r->len && is_blank(r->text[*pos]))
-        ++*pos;
-    if (*pos == r->len)
-        return false;
-    w->at = r->text + *pos;
-    while (*pos < r->len && !is_blank(r->text[*pos]))
-        *pos += r->text[*pos] == '\\' && *pos + 1 < r->len ? 2 : 1;
-    w->len = (size_t)(r->text + *pos - w->at);
-    return true;
+    const char *p = r->text + *pos, *end = r->text + r->len;
+    while (p < end && is_blank(*p))
+        p++;
+    w->at = p;
+    while (p < end && !is_blank(*p))
+        p += *p == '\\' && p + 1 < end ? 2 : 1;
+    w->len = (size_t)(p - w->at);
+    *pos = (size_t)(p - r->text);
+    return w->len != 0;
 }
 
 static bool word_is(const struct word *w, const char *text)
@@ -232,13 +259,15 @@ static const char *read_head(struct reader *r, size_t *pos, struct record *rec, 
     rec->has_ttl = false;
     while (next_word(r, pos, &w)) {
         *at = w.at;
-        int cls = has_class ? ERR_SYNTAX : dns_class_parse(w.at, w.len);
         if (!rec->has_ttl && *w.at >= '0' && *w.at <= '9') {
             const char *wrong = read_ttl(w.at, w.len, &rec->ttl);
             if (wrong)
                 return wrong;
             rec->has_ttl = true;
-        } else if (cls >= 0 && !word_is(&w, "ANY")) {
+            continue;
+        }
+        int cls = has_class ? ERR_SYNTAX : dns_class_parse(w.at, w.len);
+        if (cls >= 0 && !word_is(&w, "ANY")) {
             rec->cls = cls;
             has_class = true;
         } else {
@@ -277,7 +306,8 @@ static const char *take_ttl(struct reader *r, struct record *rec)
 static const char *place(const struct reader *r, const char *in_text)
 {
     size_t i = in_text ? (size_t)(in_text - r->text) : r->len;
-    return r->len ? r->from[i < r->len ? i : r->len - 1] : NULL;
+    i = i < r->len ? i : r->len - 1;
+    return !r->len ? NULL : r->is_joined ? r->from[i] : r->text + i;
 }
 
 static int give_record(struct reader *r, struct record *rec)
@@ -344,7 +374,7 @@ static int read_record(struct reader *r)
 
 static int read_text(struct reader *r, const char *name, const char *text, size_t len,
                      unsigned line);
-static int load(const char *path, char **text, size_t *len);
+static int load(const char *path, struct block *text, size_t *len);
 
 /* "$", "${offset,width,base}", "\$" replaced for one value. Length, or negative when it does not
  * fit or is wrong. */
@@ -483,7 +513,8 @@ static void include_path(const struct reader *r, struct word file, char *path, s
 static int include(struct reader *r, size_t pos)
 {
     struct word file, origin;
-    char path[4096], *text;
+    char path[4096];
+    struct block text;
     size_t len;
     uint8_t base[DNS_NAME_MAX];
     if (!next_word(r, &pos, &file))
@@ -496,6 +527,7 @@ static int include(struct reader *r, size_t pos)
     int err = load(path, &text, &len);
     if (err) {
         char what[sizeof path + 64];
+        block_free(&text);
         snprintf(what, sizeof what, "%s cannot be read: %s", path, err_text(err));
         return complain(r, place(r, file.at), what);
     }
@@ -504,14 +536,14 @@ static int include(struct reader *r, size_t pos)
         int n = dns_name_parse(r->origin, origin.at, origin.len, base);
         if (n < 0) {
             dns_name_copy(r->origin, base);
-            free(text);
+            block_free(&text);
             return complain(r, place(r, origin.at), err_text(n));
         }
     }
     struct reader keep = *r;
     r->depth++;
-    err = read_text(r, path, text, len, 1);
-    free(text);
+    err = read_text(r, path, (const char *)text.at, len, 1);
+    block_free(&text);
     /* RFC 1035 5.1: origin and owner of the including file come back. */
     r->depth = keep.depth;
     r->name = keep.name;
@@ -590,17 +622,19 @@ static int read_text(struct reader *r, const char *name, const char *text, size_
     return err;
 }
 
-static int load(const char *path, char **text, size_t *len)
+/* text: to be freed by the caller, also after an error. */
+static int load(const char *path, struct block *text, size_t *len)
 {
     struct stat st = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     int err = fd < 0 || fstat(fd, &st) ? err_of_errno(errno)
               : S_ISREG(st.st_mode)    ? 0
                                        : ERR_INVALID;
-    *text = err ? NULL : malloc((size_t)st.st_size + 1);
+    *text = (struct block){0};
     *len = 0;
-    while (*text && *len < (size_t)st.st_size) {
-        ssize_t n = read(fd, *text + *len, (size_t)st.st_size - *len);
+    err = err ? err : block_resize(text, (size_t)st.st_size + 1);
+    while (!err && *len < (size_t)st.st_size) {
+        ssize_t n = read(fd, text->at + *len, (size_t)st.st_size - *len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -611,12 +645,12 @@ static int load(const char *path, char **text, size_t *len)
     }
     if (fd >= 0)
         close(fd);
-    return err ? err : *text ? 0 : ERR_NOMEM;
+    return err;
 }
 
 static int read_file(struct reader *r, const char *path)
 {
-    char *text;
+    struct block text;
     size_t len;
     int err = load(path, &text, &len);
     if (err) {
@@ -624,9 +658,9 @@ static int read_file(struct reader *r, const char *path)
                  err_text(err));
         r->errors++;
     } else {
-        err = read_text(r, path, text, len, 1);
+        err = read_text(r, path, (const char *)text.at, len, 1);
     }
-    free(text);
+    block_free(&text);
     return err;
 }
 
@@ -641,15 +675,15 @@ static int with_reader(const struct zonefile_options *o, zonefile_fn *fn, void *
         r->arg = arg;
         r->diags = diags;
         r->rdata = malloc(DNS_RDATA_MAX);
-        r->text = malloc(ZONEFILE_LINE_MAX);
+        r->joined = malloc(ZONEFILE_LINE_MAX);
         r->from = malloc(ZONEFILE_LINE_MAX * sizeof *r->from);
         dns_name_copy(r->origin, o->origin);
-        if (r->rdata && r->text && r->from)
+        if (r->rdata && r->joined && r->from)
             err = text ? read_text(r, name, text, len, 1) : read_file(r, name);
         if (r->errors && (!err || err == ERR_LIMIT))
             err = ERR_SYNTAX;
         free(r->rdata);
-        free(r->text);
+        free(r->joined);
         free(r->from);
         free(r);
     }

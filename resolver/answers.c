@@ -136,6 +136,21 @@ static int64_t entry_age(const struct entry *e, int64_t now_s)
     return (int32_t)((uint32_t)now_s - e->stored_s);
 }
 
+/* The slot of a hash, 0: none in this bucket. */
+static slab_ref find(const struct shard *s, struct bucket *b, uint64_t hash, int *way)
+{
+    for (int half = 0; half < 2; half++) {
+        uint64_t lanes = atomic_load_explicit(&b->tags[half], memory_order_acquire);
+        for (uint64_t m = lanes_with(lanes, tag_of(hash)); m; m &= m - 1) {
+            *way = half * LANES + __builtin_ctzll(m) / TAG_BITS;
+            slab_ref ref = atomic_load_explicit(&b->refs[*way], memory_order_acquire);
+            if (ref && slab_load(&s->slab, ref, WORD_HASH) == hash)
+                return ref;
+        }
+    }
+    return 0;
+}
+
 /* Writers, with the shard's lock. */
 
 static void bucket_begin(struct bucket *b)
@@ -250,11 +265,8 @@ static int slowest_class(const struct slab *s, int not_this, uint32_t keep)
     return best;
 }
 
-static void page_steal(struct shard *s, int from, int to)
+static void page_steal(struct shard *s, uint32_t page, int to)
 {
-    uint32_t page = 0;
-    while (s->slab.page_class[page] != from)
-        page++;
     slab_ref ref;
     for (uint32_t n = 0; (ref = slab_slot(&s->slab, page, n)); n++)
         if (slab_is_used(&s->slab, ref)) {
@@ -264,8 +276,28 @@ static void page_steal(struct shard *s, int from, int to)
     slab_page_move(&s->slab, page, to);
 }
 
+/* Whether few of its entries were hit since it was last looked at. */
+static bool page_is_cold(struct shard *s, uint32_t page)
+{
+    unsigned used = 0, visited = 0;
+    slab_ref ref;
+    for (uint32_t n = 0; (ref = slab_slot(&s->slab, page, n)); n++) {
+        if (!slab_is_used(&s->slab, ref))
+            continue;
+        struct bucket *b = bucket_of(s, slab_load(&s->slab, ref, WORD_HASH));
+        int way = way_of(b, ref);
+        used++;
+        if (way_visited(b, way)) {
+            visited++;
+            way_unvisit(b, way);
+        }
+    }
+    return visited * 4 <= used;
+}
+
 /* A class that has evicted half as many entries as it holds takes a page from one that turned over
- * less than half as fast; otherwise sizes that were common at first would keep all the memory. */
+ * less than half as fast; otherwise sizes that were common at first would keep all the memory. A
+ * page that is in use stays: a flood of one size is not to push out a steady set of another. */
 static void rebalance(struct shard *s, int cls)
 {
     struct slab_class *c = &s->slab.classes[cls];
@@ -274,8 +306,11 @@ static void rebalance(struct shard *s, int cls)
     int from = slowest_class(&s->slab, cls, 1);
     if (from >= 0) {
         const struct slab_class *f = &s->slab.classes[from];
-        if (2 * f->evictions * (c->used + 1) < c->evictions * (f->used + 1))
-            page_steal(s, from, cls);
+        if (2 * f->evictions * (c->used + 1) < c->evictions * (f->used + 1)) {
+            uint32_t page = slab_page_next(&s->slab, from);
+            if (page_is_cold(s, page))
+                page_steal(s, page, cls);
+        }
     }
     for (int n = 0; n < SLAB_CLASSES; n++)
         s->slab.classes[n].evictions = 0;
@@ -287,7 +322,7 @@ static slab_ref slot_take(struct shard *s, int cls, int64_t now_s)
     if (ref)
         return ref;
     if (!s->slab.classes[cls].pages)
-        page_steal(s, slowest_class(&s->slab, cls, 0), cls);
+        page_steal(s, slab_page_next(&s->slab, slowest_class(&s->slab, cls, 0)), cls);
     else
         rebalance(s, cls);
     ref = slab_take(&s->slab, cls);
@@ -423,8 +458,17 @@ static bool question_is(const uint8_t *wire, size_t len, const uint8_t *qname, s
            (!memcmp(name, qname, name_len) || dns_name_equal(name, qname));
 }
 
+/* Without the lock: while a writer is inside, either answer will do. */
+static bool is_there(struct answers *t, uint64_t hash)
+{
+    const struct shard *s = shard_of(t, hash);
+    uint32_t count = atomic_load_explicit(&s->bucket_count, memory_order_acquire);
+    int way;
+    return find(s, bucket_at(s, count, hash), hash, &way) != 0;
+}
+
 int answers_put(struct answers *t, const struct answers_key *k, int64_t now_s, uint32_t ttl_s,
-                const uint8_t *wire, size_t len)
+                const uint8_t *wire, size_t len, bool again)
 {
     size_t name_len = dns_name_len(k->qname);
     if (len > ANSWERS_MAX_LEN || !ttl_s)
@@ -433,11 +477,13 @@ int answers_put(struct answers *t, const struct answers_key *k, int64_t now_s, u
         return ERR_MISMATCH;
     if (get_u16(wire + 2) & FLAG_TC)
         return ERR_LIMIT;
+    uint64_t hash = answers_hash(t, k);
+    if (!again && !is_there(t, hash))
+        return 0;
     uint16_t offsets[TTLS_MAX], ttls;
     int err = find_ttls(wire, len, name_len + 4, offsets, &ttls, &ttl_s);
     if (err)
         return err;
-    uint64_t hash = answers_hash(t, k);
     size_t words = WORD_OFFSETS + offset_words(ttls);
     int cls = slab_class_of(words * 8 + len);
     if (cls < 0)
@@ -525,21 +571,6 @@ void answers_ahead(const struct answers *t, uint64_t hash, unsigned step)
             __builtin_prefetch(&s->slab.words[slab_at(ref) + 8]);
         }
     }
-}
-
-/* The slot of a hash, 0: none in this bucket. */
-static slab_ref find(const struct shard *s, struct bucket *b, uint64_t hash, int *way)
-{
-    for (int half = 0; half < 2; half++) {
-        uint64_t lanes = atomic_load_explicit(&b->tags[half], memory_order_acquire);
-        for (uint64_t m = lanes_with(lanes, tag_of(hash)); m; m &= m - 1) {
-            *way = half * LANES + __builtin_ctzll(m) / TAG_BITS;
-            slab_ref ref = atomic_load_explicit(&b->refs[*way], memory_order_acquire);
-            if (ref && slab_load(&s->slab, ref, WORD_HASH) == hash)
-                return ref;
-        }
-    }
-    return 0;
 }
 
 /* What a reader takes away. */

@@ -179,6 +179,15 @@ slab_ref slab_slot(const struct slab *s, uint32_t page, uint32_t n)
     return n < (c->open == page + 1 ? c->carved : page_slots(s, page)) ? page_slot(s, page, n) : 0;
 }
 
+uint32_t slab_page_next(struct slab *s, int cls)
+{
+    uint32_t *page = &s->classes[cls].looked;
+    do
+        *page = *page + 1 < s->pages_given ? *page + 1 : 0;
+    while (s->page_class[*page] != cls);
+    return *page;
+}
+
 void slab_page_move(struct slab *s, uint32_t page, int cls)
 {
     struct slab_class *from = &s->classes[s->page_class[page]];

@@ -26,6 +26,7 @@ struct slab_class {
     uint32_t pages;
     uint32_t open;           /* 1 + page that is being carved; 0: none */
     uint32_t carved;         /* slots of it so far */
+    uint32_t looked;         /* page that slab_page_next gave last */
     slab_ref spare;          /* list of free slots */
     slab_ref newest, oldest; /* list of used slots */
     slab_ref hand;           /* SIEVE's place in it; 0: at the oldest */
@@ -53,6 +54,8 @@ bool slab_is_used(const struct slab *s, slab_ref ref);
 slab_ref slab_newer(const struct slab *s, slab_ref ref);
 /* n-th slot of a page, 0 beyond the last that was carved. */
 slab_ref slab_slot(const struct slab *s, uint32_t page, uint32_t n);
+/* The pages of a class (that has one) in turn. */
+uint32_t slab_page_next(struct slab *s, int cls);
 /* A page whose slots are all free goes to another class. */
 void slab_page_move(struct slab *s, uint32_t page, int cls);
 /* len octets into a slot from `word` on; a last partial word is filled with zeros. */

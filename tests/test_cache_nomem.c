@@ -121,7 +121,7 @@ static void test_answers_allocate_nothing(void **state)
         struct dns_query q = {.qname = dns_name_root, .qname_len = 1, .qtype = 1, .qclass = 1};
         uint64_t hash = answers_hash(t, &k);
         assert_int_equal(answers_get(t, &k, hash, 0, &q, out, sizeof out, NULL), 0);
-        assert_int_equal(answers_put(t, &k, 0, 60, wire, sizeof wire), 0);
+        assert_int_equal(answers_put(t, &k, 0, 60, wire, sizeof wire, true), 0);
         assert_int_equal(answers_get(t, &k, hash, 0, &q, out, sizeof out, NULL), sizeof wire);
     }
     assert_int_equal(allocs.count, before);

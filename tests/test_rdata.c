@@ -16,6 +16,7 @@ static const struct {
     const char *type, *text, *print; /* print NULL: the same text */
 } rows[] = {
     {"A", "192.0.2.1", NULL},
+    {"A", "0.10.255.0", NULL},
     {"NS", "ns1.example.", NULL},
     {"NS", "ns1", "ns1.example."},
     {"CNAME", "a.b.", NULL},
@@ -348,6 +349,15 @@ static const struct {
     const char *type, *text, *why;
 } wrong[] = {
     {"A", "192.0.2.256", "not an IPv4 address"},
+    {"A", "192.0.2.01", "not an IPv4 address"},
+    {"A", "192.0.2.00", "not an IPv4 address"},
+    {"A", "192.0.2", "not an IPv4 address"},
+    {"A", "192.0.2.", "not an IPv4 address"},
+    {"A", "192.0..1", "not an IPv4 address"},
+    {"A", ".192.0.2.1", "not an IPv4 address"},
+    {"A", "192.0.2.1.1", "not an IPv4 address"},
+    {"A", "192.0.2.1x", "not an IPv4 address"},
+    {"A", "4294967488.0.2.1", "not an IPv4 address"},
     {"A", "192.0.2.1 x", "unexpected text after the record"},
     {"A", "", "the record ends early"},
     {"AAAA", "192.0.2.1", "not an IPv6 address"},

@@ -46,6 +46,8 @@ struct route_ahead {
     enum dns_verdict verdict;
     struct dns_query query;
     struct authority_ahead own;
+    bool is_hashed; /* not in our zones: the cache is next */
+    uint64_t hash;  /* of its answer there */
 };
 
 struct route {

@@ -51,9 +51,11 @@ void answers_refresh_below(struct answers *t, unsigned percent);
 /* Stores a finished response (question first, OPT last or none, no cookie or other per-client
  * option inside) for ttl_s seconds. Finds the TTL offsets itself. ERR_LIMIT: too long, TC set, or
  * ttl 0 (ttl_s or a record's; the lowest of all is the lifetime): not kept. ERR_MISMATCH: another
- * question than the key's. ERR_TRUNC, ERR_FORMAT: not a message. */
+ * question than the key's. ERR_TRUNC, ERR_FORMAT: not a message. again: it was asked for before;
+ * false: it only takes the place of one that is there (and may be expired), so that names that
+ * nobody asks twice have no part in this tier; then a new one is not looked at. */
 int answers_put(struct answers *t, const struct answers_key *k, int64_t now_s, uint32_t ttl_s,
-                const uint8_t *wire, size_t len);
+                const uint8_t *wire, size_t len, bool again);
 /* Forgets one name (type 0: all types), or everything at or below it. */
 unsigned answers_flush(struct answers *t, const uint8_t *name, uint16_t type, bool subtree);
 struct answers_usage {

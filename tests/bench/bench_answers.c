@@ -75,7 +75,7 @@ int main(void)
         wcur_u16(&w, 4);
         wcur_u32(&w, n);
         struct answers_key k = {name, 1, 0, 0};
-        if (answers_put(t, &k, 0, 3600, wire, wcur_len(&w)))
+        if (answers_put(t, &k, 0, 3600, wire, wcur_len(&w), true))
             return 1;
     }
     struct answers_usage u = answers_usage(t);
