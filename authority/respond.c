@@ -444,7 +444,8 @@ static enum outcome answer_name(struct respond *r)
     const struct zone *z = r->zone;
     struct dns_rrset set;
     const struct zone_node *exact =
-        r->ahead ? zone_find_hash(z, r->name, r->ahead->hash) : zone_find(z, r->name);
+        r->ahead ? zone_find_hash(z, r->name, r->ask->query->qname_len, r->ahead->hash)
+                 : zone_find(z, r->name);
     r->ahead = NULL;
     const struct zone_node *n = exact ? exact : zone_encloser(z, r->name);
     if (n->hash_only) { /* RFC 5155 7.2.8 */
@@ -572,20 +573,27 @@ static enum authority_result walk(struct respond *r)
 }
 
 void authority_look_ahead(struct authority_ahead *a, const struct zonedb *db, unsigned listener,
-                          const struct dns_query *q, const struct dynamic *dynamic, unsigned step)
+                          const struct dns_query *q, const struct dynamic *dynamic)
 {
-    if (step == 0) {
-        a->known = q->qtype != DNS_TYPE_DS; /* the zone above may be meant */
-        a->failed = false;
-        a->zone = a->known ? zonedb_find(db, q->qname, listener, &a->failed) : NULL;
-        a->hash = a->zone ? zone_hash(q->qname) : 0;
-    }
-    if (!a->known || !a->zone || (step == AUTHORITY_STEPS - 1 && !a->zone->dynamic_count))
+    a->known = q->qtype != DNS_TYPE_DS; /* the zone above may be meant */
+    a->failed = false;
+    a->zone = a->known ? zonedb_find(db, q->qname, listener, &a->failed) : NULL;
+    if (!a->zone)
+        return;
+    a->hash = zone_hash(q->qname, q->qname_len);
+    authority_look_on(a, q, dynamic, 0);
+}
+
+void authority_look_on(const struct authority_ahead *a, const struct dns_query *q,
+                       const struct dynamic *dynamic, unsigned step)
+{
+    if (!a->zone)
         return;
     const struct zone_node *n = zone_ahead(a->zone, a->hash, step);
+    if (!a->zone->dynamic_count || !dynamic || !dynamic->ahead)
+        return;
     uint32_t dynamic_id = n ? zone_reach(n)->dynamic : 0, id = dynamic_id - 1;
-    if (a->zone->dynamic_count && dynamic && dynamic->ahead)
-        dynamic->ahead(dynamic, &q->edns.subnet, dynamic_id ? &id : NULL, step);
+    dynamic->ahead(dynamic, &q->edns.subnet, dynamic_id ? &id : NULL, step);
 }
 
 enum authority_result authority_respond(const struct authority_ask *ask, struct dns_writer *w,

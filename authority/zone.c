@@ -71,6 +71,7 @@ static void zone_free(struct part *p)
     block_free(&z->marks);
     free(z->dynamic);
     free(z->dynamic_types);
+    free(z->plain_soa);
     denial_free(z);
     free(z);
 }
@@ -92,7 +93,7 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
     if (!z)
         return ERR_NOMEM;
     part_init(&z->part, zone_free);
-    dns_name_lower(z->origin, origin);
+    z->origin_len = (uint8_t)dns_name_lower(z->origin, origin);
     z->labels = (uint8_t)dns_name_labels(origin);
     records_init(&l.records, z->origin, text ? len : text_size(name));
     int err = text ? zonefile_read_mem(name, text, len, &o, on_record, &l, diags)
@@ -106,7 +107,8 @@ static int zone_build(struct zone **out, const uint8_t *origin, const char *name
     }
     if (!err) {
         take_soa(z);
-        err = denial_build(z);
+        err = plain_build(z);
+        err = err ? err : denial_build(z);
     }
     if (!err) {
         z->bytes = z->room.size + z->table.size + z->marks.size +
@@ -139,13 +141,14 @@ int zone_load_mem(struct zone **z, const uint8_t *origin, const char *name, cons
 
 /* ---- reading it ---- */
 
-uint32_t zone_hash(const uint8_t *name)
+uint32_t zone_hash(const uint8_t *name, size_t len)
 {
-    return (uint32_t)dns_name_hash(name, HASH_SEED);
+    return (uint32_t)dns_name_hash_len(name, len, HASH_SEED);
 }
 
 /* The node with this name, or (NULL) the first whose tag fits. */
-static inline const struct zone_node *look(const struct zone *z, const uint8_t *name, uint32_t hash)
+static inline const struct zone_node *look(const struct zone *z, const uint8_t *name, size_t len,
+                                           uint32_t hash)
 {
     uint32_t tag = hash << z->place_bits, places = (1u << z->place_bits) - 1;
     for (uint32_t home = zone_home(z, hash);; home = zone_home_next(z, home)) {
@@ -157,7 +160,7 @@ static inline const struct zone_node *look(const struct zone *z, const uint8_t *
             if ((slot ^ tag) > places)
                 continue;
             const struct zone_node *n = zone_at(z, slot & places);
-            if (!name || dns_name_equal(n->name, name))
+            if (!name || (n->name_len == len && dns_name_equal_len(n->name, name, len)))
                 return n;
         }
     }
@@ -171,7 +174,7 @@ const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned
     }
     if (step > 1 && !z->dynamic_count)
         return NULL;
-    const struct zone_node *n = look(z, NULL, hash);
+    const struct zone_node *n = look(z, NULL, 0, hash);
     if (step > 1 || !n)
         return n;
     __builtin_prefetch(n);
@@ -181,12 +184,14 @@ const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned
 
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name)
 {
-    return look(z, name, zone_hash(name));
+    size_t len = dns_name_len(name);
+    return look(z, name, len, zone_hash(name, len));
 }
 
-const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, uint32_t hash)
+const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, size_t len,
+                                       uint32_t hash)
 {
-    return look(z, name, hash);
+    return look(z, name, len, hash);
 }
 
 const struct zone_node *zone_encloser(const struct zone *z, const uint8_t *name)

@@ -83,6 +83,7 @@ static void build_set(struct build *b, const uint8_t *name, const struct item *l
     }
     uint8_t *start = (uint8_t *)(s + 1), *rdata = n == 1 ? start : start + sizeof(uint32_t);
     *s = (struct zone_set){.type = list[0].rec->type};
+    b->z->has_signatures |= s->type == DNS_TYPE_RRSIG;
     uint8_t *end = put_rdata(b, name, list, n, rdata, &ttl, &s->count);
     uint32_t size = (uint32_t)(end - rdata);
     memcpy(s->ttl, &ttl, sizeof ttl);
@@ -345,7 +346,7 @@ static int build_table(struct zone *z)
         uint32_t at = i % AHEAD;
         if (i >= AHEAD)
             put_slot(z, wait[at].hash, wait[at].place);
-        wait[at].hash = zone_hash(n->name);
+        wait[at].hash = zone_hash(n->name, n->name_len);
         wait[at].place = zone_place(z, n);
         __builtin_prefetch(zone_bucket(z, zone_home(z, wait[at].hash)), 1);
     }

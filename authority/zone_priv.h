@@ -15,6 +15,7 @@
 
 #include "authority/zone.h"
 #include "base/block.h"
+#include "plain_priv.h"
 
 #include <string.h>
 
@@ -56,7 +57,10 @@ struct zone_dynamic {
 struct zone {
     struct part part;
     uint8_t origin[255];
+    uint8_t origin_len; /* octets */
     uint8_t labels;
+    bool has_signatures;
+    struct plain_soa *plain_soa; /* NULL: none */
     uint32_t serial, negative_ttl;
     struct block room;   /* the nodes */
     struct block table;  /* uint32_t: tag and place, 0 free */
@@ -178,11 +182,13 @@ bool zone_sets_next(struct zone_sets *s, struct dns_rrset *set);
 const struct zone_node *zone_next(const struct zone *z, const struct zone_node *n);
 
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name);
-/* The same in parts: the hash; what is read with it, asked for in steps 0 and 1 (from 2 on
- * the node that it will most likely be is given, in a zone with steered names); and the search. */
-uint32_t zone_hash(const uint8_t *name);
+/* The same in parts, of a name of `len` octets: the hash; what is read with it, asked for in steps
+ * 0 and 1 (from 2 on the node that it will most likely be is given, in a zone with steered names);
+ * and the search. */
+uint32_t zone_hash(const uint8_t *name, size_t len);
 const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned step);
-const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, uint32_t hash);
+const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, size_t len,
+                                       uint32_t hash);
 /* Deepest existing ancestor (or the node itself); name is at or below the origin. */
 const struct zone_node *zone_encloser(const struct zone *z, const uint8_t *name);
 /* The node itself or the one before it in canonical order that owns a set of `type`. NULL: none. */

@@ -12,6 +12,8 @@ struct zonedb_entry {
     uint8_t *origin; /* lower case */
     struct zone *zone;
     zonedb_listeners on;
+    uint32_t hash;
+    uint8_t len;   /* of origin, octets */
     uint32_t next; /* 1 + index of an entry with the same origin */
 };
 
@@ -59,7 +61,7 @@ static int grow_table(struct zonedb *db, uint32_t slots)
     db->table = table;
     db->mask = slots - 1;
     for (uint32_t i = 0; i < db->count; i++) {
-        uint32_t slot = (uint32_t)dns_name_hash(db->entries[i].origin, HASH_SEED) & db->mask;
+        uint32_t slot = db->entries[i].hash & db->mask;
         bool chained = false;
         while (db->table[slot]) {
             if (dns_name_equal(db->entries[db->table[slot] - 1].origin, db->entries[i].origin)) {
@@ -74,21 +76,24 @@ static int grow_table(struct zonedb *db, uint32_t slots)
     return 0;
 }
 
-/* Head of the entries with this origin, or NULL. */
-static struct zonedb_entry *find_origin(const struct zonedb *db, const uint8_t *origin)
+/* Head of the entries with this origin of `len` octets, or NULL. */
+static struct zonedb_entry *find_origin(const struct zonedb *db, const uint8_t *origin, size_t len)
 {
     if (!db->table)
         return NULL;
-    for (uint32_t slot = (uint32_t)dns_name_hash(origin, HASH_SEED) & db->mask; db->table[slot];
-         slot = (slot + 1) & db->mask)
-        if (dns_name_equal(db->entries[db->table[slot] - 1].origin, origin))
-            return &db->entries[db->table[slot] - 1];
+    uint32_t hash = (uint32_t)dns_name_hash_len(origin, len, HASH_SEED);
+    for (uint32_t slot = hash & db->mask; db->table[slot]; slot = (slot + 1) & db->mask) {
+        struct zonedb_entry *e = &db->entries[db->table[slot] - 1];
+        if (e->hash == hash && e->len == len && dns_name_equal_len(e->origin, origin, len))
+            return e;
+    }
     return NULL;
 }
 
 int zonedb_add(struct zonedb *db, const uint8_t *origin, struct zone *z, zonedb_listeners on)
 {
-    struct zonedb_entry *twin = find_origin(db, origin);
+    size_t len = dns_name_len(origin);
+    struct zonedb_entry *twin = find_origin(db, origin, len);
     for (struct zonedb_entry *e = twin; e; e = e->next ? &db->entries[e->next - 1] : NULL)
         if (e->on & on)
             return ERR_EXISTS;
@@ -99,16 +104,21 @@ int zonedb_add(struct zonedb *db, const uint8_t *origin, struct zone *z, zonedb_
             return ERR_NOMEM;
         db->entries = entries;
         db->cap = cap;
-        twin = find_origin(db, origin);
+        twin = find_origin(db, origin, len);
     }
-    uint8_t *copy = malloc(dns_name_len(origin));
+    uint8_t *copy = malloc(len);
     if (!copy || !db->entries) {
         free(copy);
         return ERR_NOMEM;
     }
     dns_name_lower(copy, origin);
     db->entries[db->count] =
-        (struct zonedb_entry){.origin = copy, .zone = z, .on = on, .next = twin ? twin->next : 0};
+        (struct zonedb_entry){.origin = copy,
+                              .zone = z,
+                              .on = on,
+                              .hash = (uint32_t)dns_name_hash_len(origin, len, HASH_SEED),
+                              .len = (uint8_t)len,
+                              .next = twin ? twin->next : 0};
     if (z)
         part_ref(zone_part(z));
     if (twin)
@@ -119,7 +129,7 @@ int zonedb_add(struct zonedb *db, const uint8_t *origin, struct zone *z, zonedb_
     if (!db->table || db->count * 2 > db->mask)
         return grow_table(db, db->table ? (db->mask + 1) * 2 : 64);
     if (!twin) {
-        uint32_t slot = (uint32_t)dns_name_hash(origin, HASH_SEED) & db->mask;
+        uint32_t slot = db->entries[db->count - 1].hash & db->mask;
         while (db->table[slot])
             slot = (slot + 1) & db->mask;
         db->table[slot] = db->count;
@@ -136,24 +146,28 @@ const struct zone *zonedb_find(const struct zonedb *db, const uint8_t *qname, un
                                bool *failed)
 {
     zonedb_listeners bit = 1ULL << listener;
+    uint8_t offsets[DNS_LABELS_MAX + 1];
+    unsigned labels = dns_name_offsets(qname, offsets);
+    size_t len = offsets[labels] + 1u;
     *failed = false;
-    for (unsigned labels = dns_name_labels(qname);; labels--, qname = dns_name_parent(qname)) {
-        if (db->depths[labels / 64] >> labels % 64 & 1)
-            for (const struct zonedb_entry *e = find_origin(db, qname); e;
-                 e = e->next ? &db->entries[e->next - 1] : NULL)
-                if (e->on & bit) {
-                    *failed = !e->zone;
-                    return e->zone;
-                }
-        if (!labels)
-            return NULL;
+    for (unsigned depth = labels + 1; depth-- > 0;) {
+        unsigned at = offsets[labels - depth];
+        if (!(db->depths[depth / 64] >> depth % 64 & 1))
+            continue;
+        for (const struct zonedb_entry *e = find_origin(db, qname + at, len - at); e;
+             e = e->next ? &db->entries[e->next - 1] : NULL)
+            if (e->on & bit) {
+                *failed = !e->zone;
+                return e->zone;
+            }
     }
+    return NULL;
 }
 
 const struct zone *zonedb_get(const struct zonedb *db, const uint8_t *origin, zonedb_listeners on)
 {
     const struct zone *near = NULL;
-    for (const struct zonedb_entry *e = find_origin(db, origin); e;
+    for (const struct zonedb_entry *e = find_origin(db, origin, dns_name_len(origin)); e;
          e = e->next ? &db->entries[e->next - 1] : NULL) {
         if (e->on == on)
             return e->zone;

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#define ARGS_WORDS_MAX 8
+#define ARGS_WORDS_MAX 32
 
 struct arg {
     const char *name, *shorter; /* "--json", or NULL; ends with a row without name */

@@ -32,6 +32,18 @@ static const struct verb {
      "break its web servers: fra-1, fra, all; refuse, hang, 503, slow, flap[:SECONDS]"},
     {"query", verb_query, "query [@SERVER] NAME [TYPE] [+short ...] [--json]",
      "ask a server as a stub does"},
+    {"bench", verb_bench, "bench [@SERVER] NAME [TYPE]... [--file FILE] [--window N | --rate N/s]",
+     "how much a server bears, and how long it takes"},
+    {"", NULL,
+     "bench ... [--seconds S] [--count N | --once] [--warm S] [--interval S] [--timeout MS]",
+     "how long; S and MS also with a unit: 500ms, 2m"},
+    {"", NULL,
+     "bench ... [--clients N] [--tcp] [--spacing even|poisson] [--random-prefix] [--subnet "
+     "NET,...|random]",
+     "as whom; a fresh label in front of each name; clients' networks (ECS)"},
+    {"", NULL,
+     "bench ... [--edns SIZE | --no-edns] [--dnssec] [--no-recurse] [--pid PID] [--json] [--yes]",
+     "--pid: CPU of the server's process; --yes: may load a server that is not local"},
     {"trace", verb_trace, "trace NAME [TYPE] [-c FILE] [--json|--ndjson]",
      "walk from the root in this process and show every hop"},
     {"", NULL, "trace --server NAME [TYPE]", "the same by the running server, with its cache"},
@@ -106,6 +118,9 @@ static int verb_completion(int argc, char **argv)
         "    *\\ gslb\\ simulate) words='--down --weight --geo --config --base --name --all --json "
         "-s' ;;\n"
         "    *\\ gslb\\ *) words='--config --json -s' ;;\n"
+        "    *\\ bench\\ *) words='--file --window --rate --spacing --clients --seconds --count "
+        "--once --warm --interval --timeout --tcp --random-prefix --subnet --edns --no-edns "
+        "--dnssec --no-recurse --pid --port --json --yes' ;;\n"
         "    *\\ query\\ *) words='+short +dnssec +tcp +norec +cd +noedns --json' ;;\n    esac\n"
         "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\n"
         "complete -o default -F _waypost waypost\n",

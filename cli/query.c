@@ -1,15 +1,14 @@
 /* cli/query.c: one question to one server as a stub asks it: c-ares sends and waits, the message is
  * ours on both sides. */
 #include "args_priv.h"
+#include "ask_priv.h"
 #include "base/clock.h"
 #include "base/rng.h"
-#include "config/config.h"
 #include "dns/msg_parse.h"
 #include "dns/msg_write.h"
 #include "dns/name.h"
 #include "dns/rdata.h"
 #include "dns/text.h"
-#include "lab/lab.h"
 #include "verbs_priv.h"
 
 #define CARES_NO_DEPRECATED
@@ -18,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define QUERY_UDP_SIZE   1232
 #define QUERY_TIMEOUT_MS 3000
@@ -28,7 +26,8 @@
 struct query {
     const char *name, *type, *server;
     long port;
-    bool json, brief, tcp, dnssec, norec, cd, noedns;
+    bool json;
+    struct ask_flags flags;
     struct addr at; /* family 0: what the system is configured with */
 };
 
@@ -44,28 +43,12 @@ struct answer {
 /* "+dnssec", "@server", NAME, TYPE in any order. */
 static bool take_word(struct query *q, const char *w)
 {
-    static const struct {
-        const char *name;
-        size_t offset;
-    } flags[] = {
-        {"+dnssec", offsetof(struct query, dnssec)}, {"+tcp", offsetof(struct query, tcp)},
-        {"+norec", offsetof(struct query, norec)},   {"+cd", offsetof(struct query, cd)},
-        {"+noedns", offsetof(struct query, noedns)}, {"+short", offsetof(struct query, brief)}};
     if (*w == '@') {
         q->server = w + 1;
         return true;
     }
-    for (size_t i = 0; *w == '+' && i < sizeof flags / sizeof *flags; i++)
-        if (!strcasecmp(flags[i].name, w)) {
-            *(bool *)((char *)q + flags[i].offset) = true;
-            return true;
-        }
-    if (*w == '+') {
-        fprintf(stderr,
-                "waypost query: there is no %s; there are +short +dnssec +tcp +norec +cd +noedns\n",
-                w);
-        return false;
-    }
+    if (*w == '+')
+        return ask_flag(&q->flags, "query", w);
     if (q->name && !q->type && dns_type_parse(w, strlen(w)) >= 0)
         q->type = w;
     else if (!q->name)
@@ -74,49 +57,6 @@ static bool take_word(struct query *q, const char *w)
         fprintf(stderr, "waypost query: \"%s\" is not a record type\n", w);
         return false;
     }
-    return true;
-}
-
-/* The listener of a running lab that resolves. */
-static bool lab_resolver(const char *path, struct addr *at)
-{
-    struct diag_list diags;
-    struct config *c = NULL;
-    bool found = false;
-    diag_init(&diags);
-    if (!config_load(&c, path, &diags))
-        for (unsigned i = 0; !found && i < config_items(c, "listen"); i++) {
-            const struct config_node *item = config_item(c, "listen", i);
-            const char *role = config_text_at(c, item, "listen[].role", 0);
-            found = role && !strcmp(role, "resolver");
-            *at = config_addr(c, item, "listen[].address",
-                              (uint16_t)config_int(c, item, "listen[].port"));
-        }
-    config_free(c);
-    diag_fini(&diags);
-    return found;
-}
-
-static bool take_server(struct query *q)
-{
-    struct lab_descriptor lab;
-    char text[ADDR_TEXT_MAX], plain[128];
-    if (q->server) {
-        snprintf(plain, sizeof plain, "%s", q->server);
-        char *hash = strchr(plain, '#');
-        if (hash) /* kdig's and unbound's way of writing a port */
-            *hash = '@';
-        if (!addr_parse_port(&q->at, plain, (uint16_t)q->port))
-            return true;
-        fprintf(stderr,
-                "waypost query: @%s: an address is wanted, as in @192.0.2.53 or "
-                "@[2001:db8::53]:5300\n",
-                q->server);
-        return false;
-    }
-    if (!lab_running(&lab) || !lab_resolver(lab.config, &q->at))
-        return true;
-    fprintf(stderr, "(the running lab's resolver, %s)\n", addr_print_port(&q->at, text));
     return true;
 }
 
@@ -191,17 +131,17 @@ static int ask(const struct query *q, const uint8_t *packet, size_t len, struct 
     ares_channel channel;
     struct ares_options o = {.timeout = QUERY_TIMEOUT_MS,
                              .tries = QUERY_TRIES,
-                             .flags = ARES_FLAG_NOCHECKRESP | (q->tcp ? ARES_FLAG_USEVC : 0) |
-                                      (q->noedns ? 0 : ARES_FLAG_EDNS),
+                             .flags = ARES_FLAG_NOCHECKRESP | (q->flags.tcp ? ARES_FLAG_USEVC : 0) |
+                                      (q->flags.noedns ? 0 : ARES_FLAG_EDNS),
                              .ednspsz = QUERY_UDP_SIZE,
                              .sock_state_cb = on_socket,
                              .sock_state_cb_data = &sockets};
     int status = ares_library_init(ARES_LIB_INIT_ALL);
-    status =
-        status ? status
-               : ares_init_options(&channel, &o,
-                                   ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_FLAGS |
-                                       ARES_OPT_SOCK_STATE_CB | (q->noedns ? 0 : ARES_OPT_EDNSPSZ));
+    status = status ? status
+                    : ares_init_options(&channel, &o,
+                                        ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_FLAGS |
+                                            ARES_OPT_SOCK_STATE_CB |
+                                            (q->flags.noedns ? 0 : ARES_OPT_EDNSPSZ));
     if (status)
         return status;
     if (q->at.family)
@@ -220,14 +160,15 @@ static size_t make_packet(const struct query *q, const uint8_t *qname, uint16_t 
 {
     struct dns_writer w;
     struct rng rng;
-    struct edns e = {.present = !q->noedns, .size = QUERY_UDP_SIZE, .dnssec_ok = q->dnssec};
+    struct edns e = {
+        .present = !q->flags.noedns, .size = QUERY_UDP_SIZE, .dnssec_ok = q->flags.dnssec};
     if (rng_init(&rng))
         return 0;
     dns_writer_init(&w, buf, cap);
     dns_writer_question(&w, qname, qtype, DNS_CLASS_IN);
     size_t len = dns_writer_finish(
-        &w, rng_u16(&rng), (uint16_t)((q->norec ? 0 : DNS_FLAG_RD) | (q->cd ? DNS_FLAG_CD : 0)), 0,
-        &e, 0);
+        &w, rng_u16(&rng),
+        (uint16_t)((q->flags.norec ? 0 : DNS_FLAG_RD) | (q->flags.cd ? DNS_FLAG_CD : 0)), 0, &e, 0);
     rng_fini(&rng);
     return len;
 }
@@ -265,11 +206,11 @@ static int show(const struct query *q, const struct answer *a, int64_t took_us)
                                                : EXIT_NO_ANSWER;
         if (q->json)
             dns_text_json(stdout, &m);
-        else if (q->brief)
+        else if (q->flags.brief)
             print_short(&m);
         else
             dns_text_message(stdout, &m);
-        if (!q->json && !q->brief)
+        if (!q->json && !q->flags.brief)
             printf(";; %zu octets from %s in %.1f ms\n", a->len,
                    q->at.family ? addr_print_port(&q->at, text) : "the system's resolver",
                    (double)took_us / 1000);
@@ -306,7 +247,7 @@ int verb_query(int argc, char **argv)
                 n < 0 ? q.name : usage);
         return EXIT_USAGE;
     }
-    if (!take_server(&q))
+    if (!ask_server(&q.at, "query", q.server, (uint16_t)q.port))
         return EXIT_USAGE;
     int type = q.type ? dns_type_parse(q.type, strlen(q.type)) : DNS_TYPE_A;
     size_t len = make_packet(&q, qname, (uint16_t)type, packet, sizeof packet);

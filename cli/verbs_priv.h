@@ -15,6 +15,7 @@ int verb_check(int argc, char **argv);
 int verb_zone(int argc, char **argv);
 int verb_config(int argc, char **argv);
 int verb_query(int argc, char **argv);
+int verb_bench(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_stats(int argc, char **argv);
 int verb_servers(int argc, char **argv);

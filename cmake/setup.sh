@@ -16,7 +16,7 @@ witness_packages=(bind9-dnsutils bind9-utils knot-dnsutils knot-dnssecutils pyth
     gdnsd knot-module-geoip pdns-server pdns-backend-geoip pdns-backend-bind)
 # Of these packages, with the unit where its name is another; tests start the programs themselves.
 witness_services=(nsd knot unbound gdnsd pdns-server:pdns)
-ci_packages=(clang clang-format clang-tidy cppcheck gcovr)
+ci_packages=(clang clang-format clang-tidy cppcheck gcovr valgrind)
 
 # A checkout that belongs to somebody else (root built it, or it is read-only) is built in the user's cache.
 build=$root/build

@@ -1,6 +1,6 @@
 /* daemon/reload.c: a new snapshot built aside, then published by one store. Building and freeing
- * zones takes long; both run on the thread pool at idle priority, one at a time, so that the
- * control loop and the workers are not held up. */
+ * zones takes long; both run aside at idle priority, one at a time, so that the control loop and
+ * the workers are not held up. */
 #include "base/err.h"
 #include "base/log.h"
 #include "base/runtime.h"
@@ -17,14 +17,38 @@
 #define NOTIFY_TEXT 64
 #define SETTLE_MS   10
 
-static void idle_priority(void)
+/* ---- idle priority ---- */
+
+struct idle_work {
+    struct server *server;
+    void (*run)(struct server *s);
+};
+
+static void idle_main(void *arg)
 {
     static const struct sched_param none = {0};
+    struct idle_work *w = arg;
     sched_setscheduler(0, SCHED_IDLE, &none); /* this thread; without it the work is only dearer */
+    w->run(w->server);
 }
 
-/* Each thread of the pool has a heap of its own in glibc: what one reload freed, the next would not
- * take, and a server that is reloaded often would grow for days. */
+/* On a thread that ends with the work, while one of the pool waits for it: nobody may wait for what
+ * gets the processor last. The pool's own threads hold a lock of the pool when they report, and a
+ * loop of libuv spins until a uv_async_send that was interrupted is over. */
+static void idle_run(struct server *s, void (*run)(struct server *s))
+{
+    struct idle_work w = {s, run};
+    uv_thread_t thread;
+    if (uv_thread_create(&thread, idle_main, &w))
+        run(s);
+    else
+        uv_thread_join(&thread);
+}
+
+/* ---- what runs so ---- */
+
+/* Each thread has a heap of its own in glibc: what one reload freed, the next would not take, and a
+ * server that is reloaded often would grow for days. */
 static void give_back(void)
 {
 #ifdef __GLIBC__
@@ -32,12 +56,10 @@ static void give_back(void)
 #endif
 }
 
-static void run_reload(uv_work_t *work)
+static void build(struct server *s)
 {
-    struct server *s = work->data;
     struct background *b = &s->bg;
     struct config *c = NULL;
-    idle_priority();
     if (b->rebuild)
         c = config_share(b->before->config);
     else
@@ -48,13 +70,21 @@ static void run_reload(uv_work_t *work)
         steering_compare(b->before->plan, b->after->plan, &b->diags);
 }
 
-static void run_reclaim(uv_work_t *work)
+static void reclaim(struct server *s)
 {
-    struct server *s = work->data;
-    idle_priority();
     unsigned before = s->shared.domain.pending;
     if (snap_reclaim(&s->shared.domain) < before)
         give_back();
+}
+
+static void run_reload(uv_work_t *work)
+{
+    idle_run(work->data, build);
+}
+
+static void run_reclaim(uv_work_t *work)
+{
+    idle_run(work->data, reclaim);
 }
 
 static void go_on(struct server *s)

@@ -1,6 +1,7 @@
 /* daemon/route.c: one query's way through the engines. */
 #include "daemon/route.h"
 
+#include "authority/plain.h"
 #include "authority/respond.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUTE_TCP_SIZE  65535
+#define OPT_BARE        11  /* octets of an OPT record without options */
 #define ROUTE_KEEPALIVE 100 /* idle time offered on TCP, in units of 100 ms (RFC 7828) */
 
 const struct stat_row route_stat_rows[ROUTE_COUNTER_COUNT] = {
@@ -62,7 +63,7 @@ static struct edns answer_edns(struct route *r, const struct dns_query *q,
 static size_t client_limit(const struct route *r, const struct dns_query *q, enum net_proto proto,
                            size_t cap)
 {
-    size_t limit = ROUTE_TCP_SIZE;
+    size_t limit = ROUTE_ROOM;
     if (proto == NET_PROTO_UDP)
         limit = !q->edns.present                   ? EDNS_SIZE_MIN
                 : q->edns.size < r->snap->udp_size ? q->edns.size
@@ -170,12 +171,12 @@ static struct answers_key cache_key(const struct dns_query *q)
 }
 
 static bool answer_cached(struct route *r, struct net_query *nq, const struct dns_query *q,
-                          bool *refresh)
+                          const struct route_ahead *ahead, bool *refresh)
 {
     struct answers_key k = cache_key(q);
     size_t limit = client_limit(r, q, nq->proto, nq->out_cap);
-    size_t len = answers_get(r->answers, &k, answers_hash(r->answers, &k), r->now_s, q, nq->out,
-                             limit, refresh);
+    uint64_t hash = ahead && ahead->is_hashed ? ahead->hash : answers_hash(r->answers, &k);
+    size_t len = answers_get(r->answers, &k, hash, r->now_s, q, nq->out, limit, refresh);
     if (!len)
         return false;
     if (q->edns.present && (q->edns.cookie_len || q->edns.nsid || q->edns.keepalive)) {
@@ -188,61 +189,67 @@ static bool answer_cached(struct route *r, struct net_query *nq, const struct dn
     return true;
 }
 
-/* A complete answer without anything of this client goes into tier one. */
-static void keep_answer(struct route *r, const struct route_wait *wait,
-                        const struct resolver_result *res, uint8_t *buf)
+/* How long a complete answer holds for everybody; 0: it does not. */
+static uint32_t shared_ttl(const struct resolver_result *res)
 {
     uint32_t ttl = UINT32_MAX;
     if (res->ede_count || (res->rcode != DNS_RCODE_NOERROR && res->rcode != DNS_RCODE_NXDOMAIN))
-        return;
+        return 0;
     for (unsigned i = 0; i < res->answer_count; i++)
         ttl = res->answer[i].ttl < ttl ? res->answer[i].ttl : ttl;
     for (unsigned i = 0; i < res->authority_count; i++)
         ttl = res->authority[i].ttl < ttl ? res->authority[i].ttl : ttl;
-    if (ttl == UINT32_MAX || !ttl)
-        return;
-    const struct dns_query *q = &wait->query;
+    return ttl == UINT32_MAX ? 0 : ttl;
+}
+
+/* Into r->room and tier one, without anything of this client. 0: there is no such answer. */
+static size_t write_shared(struct route *r, const struct dns_query *q,
+                           const struct resolver_result *res)
+{
+    uint32_t ttl = shared_ttl(res);
     struct edns e = {
         .present = q->edns.present, .size = r->snap->udp_size, .dnssec_ok = q->edns.dnssec_ok};
     struct answers_key k = cache_key(q);
-    size_t len = resolver_write(res, q, &e, ANSWERS_MAX_LEN, &r->writer, buf);
-    answers_put(r->answers, &k, r->now_s, ttl, buf, len);
+    if (!ttl)
+        return 0;
+    size_t len = resolver_write(res, q, &e, ANSWERS_MAX_LEN, &r->writer, r->room);
+    return answers_put(r->answers, &k, r->now_s, ttl, r->room, len, res->from_cache) ? 0 : len;
 }
 
-/* What goes back to the client, and into tier one. */
-static void reply(struct route_wait *wait, const struct resolver_result *res, uint8_t *buf,
-                  size_t cap)
+/* What goes back to the client. shared: octets of the answer for everybody, which lies in r->room;
+ * 0: it has to be written. */
+static void reply(struct route_wait *wait, const struct resolver_result *res, size_t shared)
 {
     struct route *r = wait->route;
     const struct dns_query *q = &wait->query;
     struct edns e = answer_edns(r, q, &wait->client, wait->proto);
-    size_t limit = client_limit(r, q, wait->proto, cap);
+    size_t limit = client_limit(r, q, wait->proto, ROUTE_ROOM), len = shared;
     e.subnet = wait->subnet;
-    size_t len = wait->own_len
-                     ? own_write(wait->own, wait->own_len, res, q, &e, limit, &r->writer, buf)
-                     : resolver_write(res, q, &e, limit, &r->writer, buf);
-    net_reply(&wait->ticket, buf, len);
-    count_rcode(r, res->rcode, len > 2 && buf[2] & 2);
+    if (shared && shared + (e.present ? edns_size(&e) - OPT_BARE : 0) <= limit)
+        len = e.present ? append_options(r->room, shared, limit, &e) : shared;
+    else if (wait->own_len)
+        len = own_write(wait->own, wait->own_len, res, q, &e, limit, &r->writer, r->room);
+    else
+        len = resolver_write(res, q, &e, limit, &r->writer, r->room);
+    bool tc = len > 2 && r->room[2] & 2;
+    net_reply(&wait->ticket, r->room, len); /* may bring the next answer into the room */
+    count_rcode(r, res->rcode, tc);
 }
 
 static void on_resolved(void *arg, const struct resolver_result *res)
 {
     struct route_wait *wait = arg;
     struct route *r = wait->route;
-    uint8_t *buf = malloc(ROUTE_TCP_SIZE);
     r->pending--;
     r->handler.batch_begin(&r->handler);
-    if (buf && !wait->refresh)
-        reply(wait, res, buf, ROUTE_TCP_SIZE);
-    else if (!wait->refresh)
-        net_forget(&wait->ticket);
-    if (buf && !wait->own_len) /* the answers in tier one are the same on all listeners */
-        keep_answer(r, wait, res, buf);
+    /* The answers in tier one are the same on all listeners. */
+    size_t shared = wait->own_len ? 0 : write_shared(r, &wait->query, res);
+    if (!wait->refresh)
+        reply(wait, res, shared);
     if (r->recorder && res->trace)
         recorder_put(r->recorder, clock_wall_s(r->clock), wait->query.qname, wait->query.qtype,
                      res->rcode, res->took_us, res->trace, res->trace_len);
     r->handler.batch_end(&r->handler);
-    free(buf);
     free(wait);
 }
 
@@ -330,13 +337,24 @@ static void refresh_answer(struct route *r, const struct net_query *nq)
         free(wait);
 }
 
+/* What the answer's OPT says, with the client's subnet as it came. */
+static void own_edns(struct route *r, const struct net_query *nq, const struct dns_query *q,
+                     struct authority_ask *ask, struct edns *e)
+{
+    if (ask->edns)
+        return;
+    *e = answer_edns(r, q, &nq->client, nq->proto);
+    e->subnet = q->edns.subnet;
+    ask->edns = e;
+}
+
 static enum handler_result answer_authority(struct route *r, struct net_query *nq,
                                             const struct dns_query *q,
                                             const struct authority_ahead *ahead, bool recursive,
                                             struct authority_out *out, bool *routed_on)
 {
-    struct edns e = answer_edns(r, q, &nq->client, nq->proto);
-    e.subnet = q->edns.subnet;
+    struct edns e;
+    uint16_t rcode;
     /* On a listener with both roles the resolver completes what leaves our zones, when it may be
      * asked. Our part is for the resolver then, so the client's limit is none of it. */
     bool completes = recursive && q->flags & DNS_FLAG_RD;
@@ -344,14 +362,25 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
     struct authority_ask ask = {.db = r->snap->zones,
                                 .query = q,
                                 .listener = nq->listener_id,
-                                .edns = e.present ? &e : NULL,
-                                .limit = completes ? nq->out_cap : limit,
+                                .limit = limit,
                                 .dynamic = r->dynamic,
                                 .ahead = ahead,
                                 .client = &nq->client,
                                 .minimal = r->snap->minimal_auth,
                                 .recursion_available = recursive,
                                 .completes = completes};
+    if (q->edns.cookie_len || q->edns.nsid || q->edns.keepalive)
+        own_edns(r, nq, q, &ask, &e);
+    nq->out_len = authority_plain(&ask, r->snap->udp_size, nq->out, &rcode);
+    if (nq->out_len) {
+        *routed_on = false;
+        stat_inc(r->stats, ROUTE_AUTHORITY);
+        count_rcode(r, rcode, false);
+        return HANDLER_ANSWERED;
+    }
+    if (q->edns.present)
+        own_edns(r, nq, q, &ask, &e);
+    ask.limit = completes ? nq->out_cap : limit;
     enum authority_result res = authority_respond(&ask, &r->writer, nq->out, out);
     *routed_on = res == AUTHORITY_NOT_OURS || (res == AUTHORITY_LEAVES && completes && !out->tc);
     if (*routed_on)
@@ -369,7 +398,7 @@ static enum handler_result answer_authority(struct route *r, struct net_query *n
 
 static enum handler_result route_question(struct route *r, struct net_query *nq,
                                           const struct dns_query *q,
-                                          const struct authority_ahead *ahead)
+                                          const struct route_ahead *ahead)
 {
     const struct snapshot_listener *l = &r->snap->listeners[nq->listener_id];
     if (q->qclass == DNS_CLASS_CH)
@@ -381,7 +410,8 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
         bool routed_on;
         struct authority_out own;
         own.len = 0;
-        enum handler_result res = answer_authority(r, nq, q, ahead, recursive, &own, &routed_on);
+        enum handler_result res =
+            answer_authority(r, nq, q, ahead ? &ahead->own : NULL, recursive, &own, &routed_on);
         if (!routed_on)
             return res;
         if (own.len)
@@ -395,7 +425,7 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
     if (q->qtype == DNS_TYPE_AXFR || q->qtype == DNS_TYPE_IXFR || q->qtype == DNS_TYPE_OPT)
         return answer_refused(r, nq, q, DNS_EDE_NOT_SUPPORTED, "not a type that can be resolved");
     bool refresh = false;
-    if (!answer_cached(r, nq, q, &refresh))
+    if (!answer_cached(r, nq, q, ahead, &refresh))
         return answer_resolved(r, nq, q, NULL);
     if (refresh)
         refresh_answer(r, nq);
@@ -404,7 +434,7 @@ static enum handler_result route_question(struct route *r, struct net_query *nq,
 
 static enum handler_result answer_parsed(struct route *r, struct net_query *nq,
                                          const struct dns_query *q, enum dns_verdict verdict,
-                                         const struct authority_ahead *ahead)
+                                         const struct route_ahead *ahead)
 {
     stat_inc(r->stats, ROUTE_QUERIES);
     switch (verdict) {
@@ -431,46 +461,51 @@ static enum handler_result answer_parsed(struct route *r, struct net_query *nq,
 static enum handler_result route_answer(struct handler *h, struct net_query *nq)
 {
     struct route *r = (struct route *)(void *)h;
-    for (unsigned i = 0; i < ROUTE_AHEAD; i++) {
-        struct route_ahead *e = &r->ahead[i];
-        if (e->packet != nq->packet || e->len != nq->len)
-            continue;
-        e->packet = NULL;
-        return answer_parsed(r, nq, &e->query, e->verdict, &e->own);
+    if (nq->ahead) {
+        const struct route_ahead *e = &r->ahead[nq->ahead - 1];
+        return answer_parsed(r, nq, &e->query, e->verdict, e);
     }
     struct dns_query q;
     enum dns_verdict verdict = dns_query_parse(&q, nq->packet, nq->len);
     return answer_parsed(r, nq, &q, verdict, NULL);
 }
 
-/* A step for this packet and the next ones for those before it. */
-static void route_look_ahead(struct handler *h, const uint8_t *packet, size_t len,
+/* A step for all of them, so that memory has the time of the others to come. */
+static void route_look_ahead(struct handler *h, const struct net_packet *packets, unsigned count,
                              uint32_t listener)
 {
     struct route *r = (struct route *)(void *)h;
-    struct route_ahead *e = &r->ahead[r->ahead_next++ % ROUTE_AHEAD];
-    e->packet = packet;
-    e->len = len;
-    e->verdict = dns_query_parse(&e->query, packet, len);
-    e->own.known = false;
-    if (e->verdict != DNS_VERDICT_OK || !e->query.has_question ||
-        !(r->snap->listeners[listener].roles & ROLE_AUTHORITY))
+    bool ours = r->snap->listeners[listener].roles & ROLE_AUTHORITY,
+         others = r->snap->listeners[listener].roles & ROLE_RESOLVER;
+    for (unsigned i = 0; i < count; i++) {
+        struct route_ahead *e = &r->ahead[i];
+        e->verdict = dns_query_parse(&e->query, packets[i].at, packets[i].len);
+        e->own.known = false;
         e->own.zone = NULL;
-    else
-        authority_look_ahead(&e->own, r->snap->zones, listener, &e->query, r->dynamic, 0);
-    for (unsigned step = 1; step < AUTHORITY_STEPS; step++) {
-        e = &r->ahead[(r->ahead_next - 1 - step) % ROUTE_AHEAD];
-        if (e->packet)
-            authority_look_ahead(&e->own, NULL, 0, &e->query, r->dynamic, step);
+        e->is_hashed = false;
+        if (e->verdict != DNS_VERDICT_OK || !e->query.has_question)
+            continue;
+        if (ours)
+            authority_look_ahead(&e->own, r->snap->zones, listener, &e->query, r->dynamic);
+        if (others && !e->own.zone) {
+            struct answers_key k = cache_key(&e->query);
+            e->is_hashed = true;
+            e->hash = answers_hash(r->answers, &k);
+            answers_ahead(r->answers, e->hash, 0);
+        }
     }
+    for (unsigned i = 0; others && i < count; i++)
+        if (r->ahead[i].is_hashed)
+            answers_ahead(r->answers, r->ahead[i].hash, 1);
+    for (unsigned step = 1; ours && step < AUTHORITY_STEPS; step++)
+        for (unsigned i = 0; i < count; i++)
+            authority_look_on(&r->ahead[i].own, &r->ahead[i].query, r->dynamic, step);
 }
 
 static void route_batch_begin(struct handler *h)
 {
     struct route *r = (struct route *)(void *)h;
-    r->snap = atomic_load(r->root);            /* see snap_online */
-    for (unsigned i = 0; i < ROUTE_AHEAD; i++) /* packets lie where others lay */
-        r->ahead[i].packet = NULL;
+    r->snap = atomic_load(r->root); /* see snap_online */
     int64_t mono_s = clock_mono_ms(r->clock) / 1000, wall_s = clock_wall_s(r->clock);
     r->now_s = r->ttl_follows_wall ? wall_s : mono_s;
     if (!r->decider)

@@ -68,6 +68,9 @@ static bool worker_drained(struct worker *w)
 static void on_before_wait(uv_prepare_t *h)
 {
     struct worker *w = h->data;
+    if (w->upstream)
+        upstream_flush(w->upstream); /* may answer somebody */
+    net_batch_flush(w->batch);
     int64_t now = clock_mono_ms(w->shared->clock), next = wheel_next(&w->wheel, now);
     if (w->drain_until_ms && worker_drained(w)) {
         worker_close(w);
@@ -261,6 +264,7 @@ int worker_new(struct worker **out, struct worker_shared *shared, unsigned index
     wheel_init(&w->wheel, clock_mono_ms(shared->clock));
     w->batch = net_batch_new();
     int err = w->batch ? make_stats(w) : ERR_NOMEM;
+    err = err ? err : net_batch_hold(w->batch);
     err = err ? err : snap_reader_add(&shared->domain, &w->reader);
     w->reader_added = !err;
     err = err ? err : make_loop(w);
@@ -270,6 +274,8 @@ int worker_new(struct worker **out, struct worker_shared *shared, unsigned index
     w->route.root = &shared->root;
     w->route.answers = shared->answers;
     w->route.resolver = w->resolver;
+    w->route.room = shared->resolver ? malloc(ROUTE_ROOM) : NULL;
+    err = err || !shared->resolver || w->route.room ? err : ERR_NOMEM;
     w->route.recorder = w->recorder;
     w->route.stats = w->stats[WORKER_ROUTE];
     w->route.clock = shared->clock;
@@ -323,6 +329,7 @@ static void worker_close(struct worker *w)
     w->asked_closed = true;
     uv_mutex_unlock(&w->asked_lock);
     answer_asked(w);
+    net_batch_flush(w->batch);
     for (unsigned i = 0; i < SNAPSHOT_LISTENERS_MAX; i++) {
         if (w->udp[i])
             net_udp_close(w->udp[i]);
@@ -356,6 +363,7 @@ void worker_free(struct worker *w)
     for (unsigned i = 0; i < WORKER_STATS; i++)
         stat_free(w->stats[i]);
     net_batch_free(w->batch);
+    free(w->route.room);
     gslb_tally_free(w->tally);
     uv_mutex_destroy(&w->asked_lock);
     free(w);

@@ -109,15 +109,40 @@ static void put_option(struct wcur *w, uint16_t code, const void *p, size_t len)
         memcpy(to + 4, p, len);
 }
 
-static void put_subnet(struct wcur *w, const struct edns_subnet *s)
+enum { OPT_FIXED = 11, SUBNET_MAX = 4 + 4 + 16 };
+
+/* The whole option; returns its octets. */
+static size_t put_subnet(uint8_t *p, const struct edns_subnet *s)
 {
-    uint8_t b[20];
     size_t octets = (s->source + 7u) / 8;
-    put_u16(b, s->unspecified ? 0 : s->family);
-    b[2] = s->source;
-    b[3] = s->scope;
-    memcpy(b + 4, s->ip, octets);
-    put_option(w, EDNS_CLIENT_SUBNET, b, 4 + octets);
+    put_u16(p, EDNS_CLIENT_SUBNET);
+    put_u16(p + 2, (uint16_t)(4 + octets));
+    put_u16(p + 4, s->unspecified ? 0 : s->family);
+    p[6] = s->source;
+    p[7] = s->scope;
+    memcpy(p + 8, s->ip, octets);
+    return 8 + octets;
+}
+
+/* As far as its RDATA, with no octet of that. */
+static void put_fixed(uint8_t *p, uint16_t size, uint8_t rcode_high, uint8_t version,
+                      bool dnssec_ok)
+{
+    p[0] = 0;
+    put_u16(p + 1, DNS_TYPE_OPT);
+    put_u16(p + 3, size);
+    p[5] = rcode_high;
+    p[6] = version;
+    put_u16(p + 7, dnssec_ok ? EDNS_FLAG_DO : 0);
+    put_u16(p + 9, 0);
+}
+
+size_t edns_write_bare(uint8_t *p, uint16_t size, bool dnssec_ok, const struct edns_subnet *subnet)
+{
+    put_fixed(p, size, 0, 0, dnssec_ok);
+    size_t n = subnet->family ? put_subnet(p + OPT_FIXED, subnet) : 0;
+    put_u16(p + 9, (uint16_t)n);
+    return OPT_FIXED + n;
 }
 
 static size_t ede_len(const struct edns_ede *d)
@@ -127,21 +152,16 @@ static size_t ede_len(const struct edns_ede *d)
 
 void edns_write(const struct edns *e, uint16_t rcode, unsigned pad_to, struct wcur *w)
 {
-    uint8_t *fixed = wcur_room(w, 11), *rdlen = fixed ? fixed + 9 : NULL;
+    uint8_t *fixed = wcur_room(w, OPT_FIXED), *rdlen = fixed ? fixed + 9 : NULL;
     const uint8_t *start = w->at;
-    if (fixed) {
-        fixed[0] = 0;
-        put_u16(fixed + 1, DNS_TYPE_OPT);
-        put_u16(fixed + 3, e->size);
-        fixed[5] = (uint8_t)(rcode >> 4);
-        fixed[6] = e->version;
-        put_u16(fixed + 7, e->dnssec_ok ? EDNS_FLAG_DO : 0);
-        put_u16(rdlen, 0);
-    }
+    if (fixed)
+        put_fixed(fixed, e->size, (uint8_t)(rcode >> 4), e->version, e->dnssec_ok);
     if (e->nsid)
         put_option(w, EDNS_NSID, e->nsid_data, e->nsid_len);
-    if (e->subnet.family)
-        put_subnet(w, &e->subnet);
+    if (e->subnet.family) {
+        uint8_t b[SUBNET_MAX];
+        wcur_bytes(w, b, put_subnet(b, &e->subnet));
+    }
     if (e->cookie_len)
         put_option(w, EDNS_COOKIE, e->cookie, e->cookie_len);
     if (e->keepalive) {
@@ -173,7 +193,7 @@ void edns_write(const struct edns *e, uint16_t rcode, unsigned pad_to, struct wc
 
 size_t edns_size(const struct edns *e)
 {
-    size_t n = 11;
+    size_t n = OPT_FIXED;
     n += e->nsid ? 4u + e->nsid_len : 0;
     n += e->subnet.family ? 8u + (e->subnet.source + 7u) / 8 : 0;
     n += e->cookie_len ? 4u + e->cookie_len : 0;

@@ -82,9 +82,60 @@ static enum dns_verdict query_body(struct dns_query *q, struct rcur *c, unsigned
     return qd || q->edns.cookie_len ? DNS_VERDICT_OK : DNS_VERDICT_FORMERR;
 }
 
+/* No OPT was seen. */
+static inline void edns_clear(struct edns *e)
+{
+    e->present = e->dnssec_ok = e->nsid = e->keepalive = e->padding = e->explain = false;
+    e->version = e->cookie_len = e->ede_count = 0;
+    e->subnet.family = 0;
+    e->size = EDNS_SIZE_MIN;
+}
+
+/* One question, at most an OPT, no other record: what nearly all queries are. False: this is
+ * another, or a bad one; nothing is decided then. The header was read. */
+static bool query_usual(struct dns_query *q, const uint8_t *packet, size_t len)
+{
+    enum { TYPE_CLASS = 4, OPT = 11 };
+    unsigned additional = get_u16(packet + 10);
+    size_t behind = TYPE_CLASS + (additional ? OPT : 0);
+    if (get_u32(packet + 4) != 1u << 16 || get_u16(packet + 8) || additional > 1 ||
+        len < DNS_HEADER_LEN + 1 + behind)
+        return false;
+    const uint8_t *p = packet + DNS_HEADER_LEN, *end = packet + len, *last = end - behind - 1;
+    while (*p) {
+        if (*p > DNS_LABEL_MAX || last - p < 1 + *p)
+            return false;
+        p += 1 + *p;
+    }
+    p++;
+    q->qname = packet + DNS_HEADER_LEN;
+    q->qname_len = (uint16_t)(p - q->qname);
+    q->qtype = get_u16(p);
+    q->qclass = get_u16(p + 2);
+    p += TYPE_CLASS;
+    q->question_end = (uint16_t)(p - packet);
+    q->has_question = true;
+    if (q->qname_len > DNS_NAME_MAX || !additional)
+        return p == end && q->qname_len <= DNS_NAME_MAX;
+    size_t options = get_u16(p + 9);
+    return !*p && get_u16(p + 1) == DNS_TYPE_OPT && (size_t)(end - p) == OPT + options &&
+           !edns_parse(&q->edns, get_u16(p + 3), get_u32(p + 5), p + OPT, options, true) &&
+           !q->edns.version;
+}
+
 enum dns_verdict dns_query_parse(struct dns_query *q, const uint8_t *packet, size_t len)
 {
     struct rcur c = rcur_of(packet, len);
+    if (len >= DNS_HEADER_LEN && len <= 65535 && !(packet[2] & 0xf8)) {
+        q->packet = packet;
+        q->len = len;
+        q->id = get_u16(packet);
+        q->flags = get_u16(packet + 2);
+        q->opcode = DNS_OPCODE_QUERY;
+        edns_clear(&q->edns);
+        if (query_usual(q, packet, len))
+            return DNS_VERDICT_OK;
+    }
     q->packet = packet;
     q->len = len;
     q->has_question = false;
@@ -92,11 +143,7 @@ enum dns_verdict dns_query_parse(struct dns_query *q, const uint8_t *packet, siz
     q->qname_len = 1;
     q->qtype = q->qclass = 0;
     q->question_end = DNS_HEADER_LEN;
-    q->edns.present = false;
-    q->edns.dnssec_ok = q->edns.nsid = q->edns.keepalive = q->edns.padding = false;
-    q->edns.version = q->edns.cookie_len = q->edns.ede_count = 0;
-    q->edns.subnet.family = 0;
-    q->edns.size = EDNS_SIZE_MIN;
+    edns_clear(&q->edns);
     const uint8_t *h = rcur_take(&c, DNS_HEADER_LEN);
     if (!h || h[2] & 0x80 || len > 65535)
         return DNS_VERDICT_DROP;

@@ -101,6 +101,11 @@ bool dns_name_equal(const uint8_t *a, const uint8_t *b)
     return !*q && (p == a || letters_equal(a, b, (unsigned)(p - a) + 1));
 }
 
+bool dns_name_equal_len(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    return len < 2 || letters_equal(a, b, (unsigned)len); /* of one octet there is the root alone */
+}
+
 static int label_cmp(const uint8_t *a, const uint8_t *b)
 {
     unsigned n = *a < *b ? *a : *b;
@@ -143,6 +148,11 @@ bool dns_name_is_sub(const uint8_t *name, const uint8_t *top)
 uint64_t dns_name_hash(const uint8_t *name, uint64_t seed)
 {
     return hash_bytes_as(name, dns_name_len(name), seed, lower8);
+}
+
+uint64_t dns_name_hash_len(const uint8_t *name, size_t len, uint64_t seed)
+{
+    return hash_bytes_as(name, len, seed, lower8);
 }
 
 int dns_name_join(uint8_t out[DNS_NAME_MAX], const uint8_t *prefix, size_t prefix_len,

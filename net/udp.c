@@ -13,23 +13,29 @@
 
 #define BATCH_SLOTS   64
 #define BATCH_ROUNDS  32 /* batches of one socket before timers and TCP get a turn */
-#define BATCH_AHEAD   3  /* packets that the handler hears of before their turn */
 #define CONTROL_SPACE 64
 #define SOCKET_BUFFER (4 << 20)
+#define CACHE_LINE    64
 
 struct net_batch {
+    struct udp_later *later; /* NULL: replies to kept queries are sent at once */
     struct mmsghdr in[BATCH_SLOTS], out[BATCH_SLOTS];
     struct iovec in_iov[BATCH_SLOTS], out_iov[BATCH_SLOTS];
     struct sockaddr_storage from[BATCH_SLOTS];
+    unsigned used; /* receive headers that the kernel has written to */
+    bool control_wanted;
     _Alignas(struct cmsghdr) uint8_t control[BATCH_SLOTS][CONTROL_SPACE];
-    uint8_t packets[BATCH_SLOTS][NET_UDP_SLOT];
-    uint8_t replies[BATCH_SLOTS][NET_UDP_SLOT];
+    /* A page apart the first lines of all slots would share one set of the cache. */
+    uint8_t packets[BATCH_SLOTS][NET_UDP_SLOT + CACHE_LINE];
+    uint8_t replies[BATCH_SLOTS * NET_UDP_SLOT]; /* one behind the other */
 };
 
 struct net_udp {
-    uv_poll_t poll;
+    uv_poll_t poll; /* waits for the first packet */
+    uv_idle_t more; /* takes the rest while they keep coming */
     int fd;
-    bool wildcard;
+    bool wildcard, busy;
+    uint8_t open; /* handles not closed yet */
     uint32_t listener_id;
     struct addr addr;
     struct handler *handler;
@@ -45,27 +51,52 @@ struct udp_origin {
 
 struct net_batch *net_batch_new(void)
 {
-    return calloc(1, sizeof(struct net_batch));
+    struct net_batch *b = calloc(1, sizeof *b);
+    for (unsigned i = 0; b && i < BATCH_SLOTS; i++) {
+        b->in_iov[i] = (struct iovec){b->packets[i], NET_UDP_SLOT};
+        b->in[i].msg_hdr =
+            (struct msghdr){.msg_name = &b->from[i], .msg_iov = &b->in_iov[i], .msg_iovlen = 1};
+        b->out[i].msg_hdr = (struct msghdr){.msg_iov = &b->out_iov[i], .msg_iovlen = 1};
+    }
+    if (b)
+        b->used = BATCH_SLOTS;
+    return b;
 }
 
 void net_batch_free(struct net_batch *b)
 {
+    if (b)
+        free(b->later);
     free(b);
+}
+
+int net_batch_hold(struct net_batch *b)
+{
+    b->later = udp_later_new();
+    return b->later ? 0 : ERR_NOMEM;
+}
+
+void net_batch_flush(struct net_batch *b)
+{
+    if (b->later)
+        udp_later_flush(b->later);
 }
 
 /* ---- one batch ---- */
 
+/* Room for sender and control data, which the kernel cut to what came last time. */
 static void batch_prepare(struct net_udp *u)
 {
     struct net_batch *b = u->batch;
-    for (unsigned i = 0; i < BATCH_SLOTS; i++) {
-        b->in_iov[i] = (struct iovec){b->packets[i], NET_UDP_SLOT};
-        b->in[i].msg_hdr = (struct msghdr){.msg_name = &b->from[i],
-                                           .msg_namelen = sizeof b->from[i],
-                                           .msg_iov = &b->in_iov[i],
-                                           .msg_iovlen = 1,
-                                           .msg_control = u->wildcard ? b->control[i] : NULL,
-                                           .msg_controllen = u->wildcard ? CONTROL_SPACE : 0};
+    if (b->control_wanted != u->wildcard) {
+        b->control_wanted = u->wildcard;
+        b->used = BATCH_SLOTS;
+    }
+    for (unsigned i = 0; i < b->used; i++) {
+        struct msghdr *m = &b->in[i].msg_hdr;
+        m->msg_namelen = sizeof b->from[i];
+        m->msg_control = u->wildcard ? b->control[i] : NULL;
+        m->msg_controllen = u->wildcard ? CONTROL_SPACE : 0;
     }
 }
 
@@ -101,19 +132,32 @@ static void forget_interface(struct msghdr *m)
     }
 }
 
-/* Answers slot i; true when reply slot n holds an answer. */
-static bool batch_answer(struct net_udp *u, unsigned i, unsigned n)
+static void batch_ahead(struct net_udp *u, unsigned first, unsigned left)
+{
+    struct net_packet next[HANDLER_AHEAD];
+    unsigned count = left < HANDLER_AHEAD ? left : HANDLER_AHEAD;
+    if (!u->handler->ahead)
+        return;
+    for (unsigned i = 0; i < count; i++)
+        next[i] =
+            (struct net_packet){u->batch->packets[first + i], u->batch->in[first + i].msg_len};
+    u->handler->ahead(u->handler, next, count, u->listener_id);
+}
+
+/* Answers slot i; true when reply n lies at `to`. */
+static bool batch_answer(struct net_udp *u, unsigned i, unsigned ahead, unsigned n, uint8_t *to)
 {
     struct net_batch *b = u->batch;
-    struct msghdr *m = &b->in[i].msg_hdr;
+    struct msghdr *m = &b->in[i].msg_hdr, *out = &b->out[n].msg_hdr;
     struct udp_origin origin = {u, m};
     struct net_query q = {.packet = b->packets[i],
                           .len = b->in[i].msg_len,
-                          .out = b->replies[n],
+                          .out = to,
                           .out_cap = NET_UDP_SLOT,
                           .local = &u->addr,
                           .proto = NET_PROTO_UDP,
                           .listener_id = u->listener_id,
+                          .ahead = ahead,
                           .priv = &origin};
     if (m->msg_flags & MSG_TRUNC) {
         stat_inc(u->stats, NET_UDP_OVERSIZE);
@@ -125,21 +169,21 @@ static bool batch_answer(struct net_udp *u, unsigned i, unsigned n)
         forget_interface(m);
     if (u->handler->answer(u->handler, &q) != HANDLER_ANSWERED)
         return false;
-    b->out_iov[n] = (struct iovec){b->replies[n], q.out_len};
-    b->out[n].msg_hdr = (struct msghdr){.msg_name = m->msg_name,
-                                        .msg_namelen = m->msg_namelen,
-                                        .msg_iov = &b->out_iov[n],
-                                        .msg_iovlen = 1,
-                                        .msg_control = u->wildcard ? m->msg_control : NULL,
-                                        .msg_controllen = u->wildcard ? m->msg_controllen : 0};
+    b->out_iov[n] = (struct iovec){to, q.out_len};
+    out->msg_name = m->msg_name;
+    out->msg_namelen = m->msg_namelen;
+    out->msg_control = m->msg_controllen ? m->msg_control : NULL;
+    out->msg_controllen = m->msg_controllen;
     return true;
 }
 
 /* False when nothing waits any more. */
 static bool batch_run(struct net_udp *u)
 {
+    struct net_batch *b = u->batch;
     batch_prepare(u);
-    int got = recvmmsg(u->fd, u->batch->in, BATCH_SLOTS, MSG_DONTWAIT, NULL);
+    int got = recvmmsg(u->fd, b->in, BATCH_SLOTS, MSG_DONTWAIT, NULL);
+    b->used = got > 0 ? (unsigned)got : 0;
     if (got <= 0)
         return got < 0 && errno == EINTR;
     stat_inc(u->stats, NET_UDP_BATCHES);
@@ -147,12 +191,13 @@ static bool batch_run(struct net_udp *u)
     if (u->handler->batch_begin)
         u->handler->batch_begin(u->handler);
     unsigned n = 0;
-    for (unsigned i = 0; i < (unsigned)got + BATCH_AHEAD; i++) {
-        if (i < (unsigned)got && u->handler->ahead)
-            u->handler->ahead(u->handler, u->batch->packets[i], u->batch->in[i].msg_len,
-                              u->listener_id);
-        if (i >= BATCH_AHEAD)
-            n += batch_answer(u, i - BATCH_AHEAD, n);
+    uint8_t *to = b->replies;
+    for (unsigned i = 0; i < (unsigned)got; i++) {
+        unsigned place = i % HANDLER_AHEAD;
+        if (!place)
+            batch_ahead(u, i, (unsigned)got - i);
+        if (batch_answer(u, i, u->handler->ahead ? place + 1 : 0, n, to))
+            to += (b->out_iov[n++].iov_len + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     }
     if (u->handler->batch_end)
         u->handler->batch_end(u->handler);
@@ -160,14 +205,46 @@ static bool batch_run(struct net_udp *u)
     return got == BATCH_SLOTS;
 }
 
+static void on_more(uv_idle_t *h);
+static void on_readable(uv_poll_t *h, int status, int events);
+
+/* As long as epoll watches a socket, the kernel calls it for each packet that comes and for each
+ * that has left. A busy socket is taken out, and put back when nothing waits. */
+static void socket_busy(struct net_udp *u, bool busy)
+{
+    if (busy == u->busy)
+        return;
+    u->busy = busy;
+    if (busy) {
+        uv_poll_stop(&u->poll);
+        uv_idle_start(&u->more, on_more);
+    } else {
+        uv_idle_stop(&u->more);
+        uv_poll_start(&u->poll, UV_READABLE, on_readable);
+    }
+}
+
+static void drain(struct net_udp *u)
+{
+    bool more = batch_run(u);
+    if (more)
+        socket_busy(u, true);
+    for (unsigned i = 1; more && i < BATCH_ROUNDS; i++)
+        more = batch_run(u);
+    if (!more)
+        socket_busy(u, false);
+}
+
 static void on_readable(uv_poll_t *h, int status, int events)
 {
-    struct net_udp *u = container_of(h, struct net_udp, poll);
     (void)events;
-    if (status < 0)
-        return;
-    for (unsigned i = 0; i < BATCH_ROUNDS && batch_run(u); i++)
-        ;
+    if (status >= 0)
+        drain(container_of(h, struct net_udp, poll));
+}
+
+static void on_more(uv_idle_t *h)
+{
+    drain(container_of(h, struct net_udp, more));
 }
 
 /* ---- replies later ---- */
@@ -187,6 +264,10 @@ void net_udp_ticket(const struct net_query *q, struct net_ticket *t)
 void net_udp_reply(const struct net_ticket *t, const uint8_t *packet, size_t len)
 {
     struct net_udp *u = t->socket;
+    if (u->batch->later) {
+        udp_later_put(u->batch->later, u->fd, u->stats, t, packet, len);
+        return;
+    }
     struct sockaddr_storage to;
     _Alignas(struct cmsghdr) uint8_t control[sizeof t->control];
     struct iovec iov = {(void *)(uintptr_t)packet, len};
@@ -278,6 +359,8 @@ int net_udp_open(struct net_udp **out, uv_loop_t *loop, struct net_batch *batch,
         free(u);
         return ERR_SYSTEM;
     }
+    uv_idle_init(loop, &u->more);
+    u->open = 2;
     uv_poll_start(&u->poll, UV_READABLE, on_readable);
     *out = u;
     return 0;
@@ -291,16 +374,29 @@ uint16_t net_udp_port(const struct net_udp *u)
 void net_udp_stop(struct net_udp *u)
 {
     uv_poll_stop(&u->poll);
+    uv_idle_stop(&u->more);
 }
 
-static void on_closed(uv_handle_t *h)
+static void handle_closed(struct net_udp *u)
 {
-    struct net_udp *u = container_of((uv_poll_t *)(void *)h, struct net_udp, poll);
+    if (--u->open)
+        return;
     close(u->fd);
     free(u);
 }
 
+static void on_poll_closed(uv_handle_t *h)
+{
+    handle_closed(container_of((uv_poll_t *)(void *)h, struct net_udp, poll));
+}
+
+static void on_more_closed(uv_handle_t *h)
+{
+    handle_closed(container_of((uv_idle_t *)(void *)h, struct net_udp, more));
+}
+
 void net_udp_close(struct net_udp *u)
 {
-    uv_close((uv_handle_t *)&u->poll, on_closed);
+    uv_close((uv_handle_t *)&u->poll, on_poll_closed);
+    uv_close((uv_handle_t *)&u->more, on_more_closed);
 }

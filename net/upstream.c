@@ -36,38 +36,18 @@ bool upstream_matches(const struct transport_attempt *a, const uint8_t *packet, 
            !memcmp(packet + HEADER_LEN, a->packet + HEADER_LEN, end - HEADER_LEN);
 }
 
-struct upstream_entry *upstream_entry_new(struct transport_attempt *a, struct list *on)
-{
-    struct upstream_entry *e = calloc(1, sizeof *e);
-    if (!e)
-        return NULL;
-    e->attempt = a;
-    list_push(on, &e->link);
-    a->priv[0] = e;
-    a->open = true;
-    return e;
-}
-
-static void upstream_forget(struct upstream_entry *e)
-{
-    e->attempt->open = false;
-    e->attempt->priv[0] = NULL;
-    list_remove(&e->link);
-    free(e);
-}
-
-void upstream_finish(struct upstream_entry *e, enum transport_event event, const uint8_t *packet,
+void upstream_finish(struct transport_attempt *a, enum transport_event event, const uint8_t *packet,
                      size_t len, int err)
 {
-    struct transport_attempt *a = e->attempt;
-    upstream_forget(e);
+    a->open = false;
+    list_remove(&a->link);
     a->done(a, event, packet, len, err);
 }
 
 static int upstream_send(struct transport *t, struct transport_attempt *a)
 {
     struct upstream *u = container_of(t, struct upstream, transport);
-    a->reused = false;
+    a->reused = a->waits = false;
     a->local_port = 0;
     a->sent_us = clock_mono_us(u->clock);
     return a->proto == NET_PROTO_UDP ? usock_send(u, a) : uconn_send(u, a);
@@ -75,25 +55,35 @@ static int upstream_send(struct transport *t, struct transport_attempt *a)
 
 static void upstream_cancel(struct transport *t, struct transport_attempt *a)
 {
-    struct upstream_entry *e = a->priv[0];
     (void)t;
-    if (!a->open || !e)
+    if (!a->open)
         return;
-    struct usock *sock = e->sock;
-    struct uconn *conn = e->conn;
-    upstream_forget(e);
-    if (sock)
-        usock_done(sock);
-    if (conn)
-        uconn_done(conn);
+    a->open = false;
+    list_remove(&a->link);
+    if (a->on && a->proto == NET_PROTO_UDP)
+        usock_done(a->on);
+    else if (a->on)
+        uconn_done(a->on);
+}
+
+void upstream_flush(struct upstream *u)
+{
+    usock_flush(u);
+}
+
+static void on_before_wait(uv_prepare_t *h)
+{
+    usock_flush(container_of(h, struct upstream, before_wait));
 }
 
 int upstream_new(struct upstream **out, uv_loop_t *loop, struct rng *rng, const struct clock *clock,
                  const struct upstream_options *o, struct stat_block *stats)
 {
     struct upstream *u = calloc(1, sizeof *u);
-    if (!u)
+    if (!u || !(u->batch = usock_batch_new())) {
+        free(u);
         return ERR_NOMEM;
+    }
     u->transport = (struct transport){upstream_send, upstream_cancel};
     u->loop = loop;
     u->rng = rng;
@@ -102,6 +92,10 @@ int upstream_new(struct upstream **out, uv_loop_t *loop, struct rng *rng, const 
     u->options = *o;
     u->handles = 1;
     list_init(&u->conns);
+    list_init(&u->failed);
+    uv_prepare_init(loop, &u->before_wait);
+    uv_prepare_start(&u->before_wait, on_before_wait);
+    uv_unref((uv_handle_t *)&u->before_wait); /* nothing to stay for */
     *out = u;
     return 0;
 }
@@ -113,8 +107,15 @@ struct transport *upstream_transport(struct upstream *u)
 
 void upstream_release(struct upstream *u)
 {
-    if (--u->handles == 0)
-        free(u);
+    if (--u->handles)
+        return;
+    free(u->batch);
+    free(u);
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    upstream_release(container_of((uv_prepare_t *)(void *)h, struct upstream, before_wait));
 }
 
 void upstream_close(struct upstream *u)
@@ -122,5 +123,5 @@ void upstream_close(struct upstream *u)
     usock_retire(u, 0);
     usock_retire(u, 1);
     uconn_close_all(u);
-    upstream_release(u);
+    uv_close((uv_handle_t *)&u->before_wait, on_closed);
 }

@@ -6,6 +6,9 @@
 #include "net/counters.h"
 #include "net/upstream.h"
 
+struct uconn;
+struct usock_batch;
+
 struct upstream {
     struct transport transport;
     uv_loop_t *loop;
@@ -13,31 +16,29 @@ struct upstream {
     const struct clock *clock;
     struct stat_block *stats;
     struct upstream_options options;
-    struct usock *current[2]; /* by family: takes new questions */
+    struct usock *current[2];  /* by family: takes new questions */
+    struct list failed;        /* attempts that the kernel did not take */
+    uv_prepare_t before_wait;  /* what was asked in this turn leaves together */
+    struct usock_batch *batch; /* receive slots */
     struct list conns;
     unsigned socks, conn_count;
-    unsigned handles; /* sockets and connections not closed yet, and the owner */
-    uint8_t packet[65536];
-};
-
-/* What an open attempt hangs on: attempt->priv[0]. */
-struct upstream_entry {
-    struct list link; /* in its socket's or connection's list */
-    struct transport_attempt *attempt;
-    struct usock *sock; /* UDP */
-    struct uconn *conn; /* TCP */
+    unsigned handles;               /* those not closed yet, and the owner */
+    uint8_t frames[2 + UINT16_MAX]; /* what one read of a connection brings */
 };
 
 void upstream_release(struct upstream *u);
 /* Right id and the very octets of the question, response bit set. */
 bool upstream_matches(const struct transport_attempt *a, const uint8_t *packet, size_t len);
-struct upstream_entry *upstream_entry_new(struct transport_attempt *a, struct list *on);
-/* Unlinks and frees the entry, then calls the owner. */
-void upstream_finish(struct upstream_entry *e, enum transport_event event, const uint8_t *packet,
+/* Unlinks it, then calls the owner. */
+void upstream_finish(struct transport_attempt *a, enum transport_event event, const uint8_t *packet,
                      size_t len, int err);
 
+struct usock_batch *usock_batch_new(void);
 int usock_send(struct upstream *u, struct transport_attempt *a);
+/* An attempt on it is over. */
 void usock_done(struct usock *s);
+/* Sends what waits, and tells of what could not be sent. */
+void usock_flush(struct upstream *u);
 void usock_retire(struct upstream *u, unsigned family);
 int uconn_send(struct upstream *u, struct transport_attempt *a);
 void uconn_done(struct uconn *c);

@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#define FRAME_MAX 65537
-
 struct uconn {
     uv_tcp_t tcp;
     uv_timer_t timer; /* connect, then idle */
@@ -18,8 +16,8 @@ struct uconn {
     bool connected, used, closing;
     unsigned handles; /* tcp, timer */
     unsigned writes;
-    size_t have; /* octets in buf */
-    uint8_t buf[FRAME_MAX];
+    uint8_t *rest; /* of a frame whose end has not come, or NULL: */
+    size_t have, room;
 };
 
 struct uwrite {
@@ -34,6 +32,7 @@ static void conn_free(struct uconn *c)
     struct upstream *u = c->up;
     if (c->handles || c->writes)
         return;
+    free(c->rest);
     free(c);
     upstream_release(u);
 }
@@ -68,7 +67,7 @@ static void conn_fail(struct uconn *c, int err)
 {
     conn_close(c);
     for (struct list *it; (it = list_first(&c->open));)
-        upstream_finish(container_of(it, struct upstream_entry, link), TRANSPORT_FAILED, NULL, 0,
+        upstream_finish(container_of(it, struct transport_attempt, link), TRANSPORT_FAILED, NULL, 0,
                         err);
 }
 
@@ -119,12 +118,12 @@ static int conn_write(struct uconn *c, const struct transport_attempt *a)
 static void conn_message(struct uconn *c, const uint8_t *packet, size_t len)
 {
     LIST_FOR (it, &c->open) {
-        struct upstream_entry *e = container_of(it, struct upstream_entry, link);
-        if (len < 12 || !upstream_matches(e->attempt, packet, len))
+        struct transport_attempt *a = container_of(it, struct transport_attempt, link);
+        if (len < 12 || !upstream_matches(a, packet, len))
             continue;
         stat_inc(c->up->stats, NET_UP_REPLIES);
         c->used = true;
-        upstream_finish(e, TRANSPORT_REPLY, packet, len, 0);
+        upstream_finish(a, TRANSPORT_REPLY, packet, len, 0);
         return;
     }
     stat_inc(c->up->stats, NET_UP_STRAY); /* late, for an attempt that is over */
@@ -134,7 +133,28 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
 {
     struct uconn *c = container_of((uv_tcp_t *)(void *)h, struct uconn, tcp);
     (void)suggested;
-    *buf = uv_buf_init((char *)c->buf + c->have, (unsigned)(sizeof c->buf - c->have));
+    if (c->rest)
+        *buf = uv_buf_init((char *)c->rest + c->have, (unsigned)(c->room - c->have));
+    else
+        *buf = uv_buf_init((char *)c->up->frames, sizeof c->up->frames);
+}
+
+/* A connection has memory of its own only while a frame is under way. */
+static int keep_rest(struct uconn *c, const uint8_t *at, size_t len)
+{
+    uint8_t *old = c->rest, *copy = NULL;
+    c->have = len;
+    if (len && at == old)
+        return 0;
+    if (len) {
+        c->room = len < 2 ? sizeof c->up->frames : 2u + get_u16(at);
+        copy = malloc(c->room);
+        if (copy)
+            memcpy(copy, at, len);
+    }
+    c->rest = copy;
+    free(old);
+    return len && !copy ? ERR_NOMEM : 0;
 }
 
 static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
@@ -145,16 +165,20 @@ static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
         conn_fail(c, ERR_CLOSED);
         return;
     }
-    c->have += (size_t)n;
-    size_t at = 0;
-    while (c->have - at >= 2 && c->have - at >= 2u + get_u16(c->buf + at) && !c->closing) {
-        size_t len = get_u16(c->buf + at);
-        conn_message(c, c->buf + at + 2, len);
-        at += 2 + len;
+    const uint8_t *at = c->rest ? c->rest : c->up->frames;
+    size_t len = c->have + (size_t)n;
+    while (len >= 2 && len >= 2u + get_u16(at) && !c->closing) {
+        size_t size = get_u16(at);
+        conn_message(c, at + 2, size);
+        at += 2 + size;
+        len -= 2 + size;
     }
-    memmove(c->buf, c->buf + at, c->have - at);
-    c->have -= at;
-    uconn_done(c);
+    if (c->closing)
+        return;
+    if (keep_rest(c, at, len))
+        conn_fail(c, ERR_NOMEM);
+    else
+        uconn_done(c);
 }
 
 static void on_connected(uv_connect_t *req, int status)
@@ -240,10 +264,9 @@ int uconn_send(struct upstream *u, struct transport_attempt *a)
     err = conn_write(c, a); /* libuv holds it back until connected */
     if (err)
         return err;
-    struct upstream_entry *e = upstream_entry_new(a, &c->open);
-    if (!e)
-        return ERR_NOMEM;
-    e->conn = c;
+    list_push(&c->open, &a->link);
+    a->on = c;
+    a->open = true;
     a->reused = c->used;
     list_remove(&c->link); /* the one used last comes first */
     list_push_front(&u->conns, &c->link);

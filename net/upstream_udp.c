@@ -13,7 +13,9 @@
 #define SOCK_LIFE_US   1000000 /* and not for long */
 #define PORT_TRIES     16
 #define PORT_LOW       1024
-#define READ_MAX       64 /* datagrams of one socket before others get a turn */
+#define READ_SLOTS     (SOCK_QUESTIONS + 1) /* full: there is more than was asked for */
+#define READ_ROUNDS    4                    /* batches of one socket before others get a turn */
+#define SLOT           (65536 + 192)        /* not a power of two: slots share no cache set */
 
 struct usock {
     uv_poll_t poll;
@@ -26,6 +28,25 @@ struct usock {
     bool retired;
     struct list open;
 };
+
+/* Any datagram fits; what is never written to is no memory. */
+struct usock_batch {
+    struct mmsghdr in[READ_SLOTS];
+    struct iovec iov[READ_SLOTS];
+    struct sockaddr_storage from[READ_SLOTS];
+    uint8_t packets[READ_SLOTS][SLOT];
+};
+
+struct usock_batch *usock_batch_new(void)
+{
+    struct usock_batch *b = malloc(sizeof *b);
+    for (unsigned i = 0; b && i < READ_SLOTS; i++) {
+        b->iov[i] = (struct iovec){b->packets[i], SLOT};
+        b->in[i].msg_hdr =
+            (struct msghdr){.msg_name = &b->from[i], .msg_iov = &b->iov[i], .msg_iovlen = 1};
+    }
+    return b;
+}
 
 static void on_sock_closed(uv_handle_t *h)
 {
@@ -44,52 +65,127 @@ void usock_done(struct usock *s)
         uv_close((uv_handle_t *)&s->poll, on_sock_closed);
 }
 
+/* ---- sending ---- */
+
+/* Those to whom the kernel has objections are told later: the caller may be their owner. */
+static void sock_failed(struct usock *s, struct transport_attempt *a, int err)
+{
+    a->err = err;
+    a->on = NULL;
+    list_remove(&a->link);
+    list_push(&s->up->failed, &a->link);
+}
+
+/* Everything that waits, in one call as a rule. */
+static void sock_send(struct usock *s)
+{
+    struct transport_attempt *all[SOCK_QUESTIONS];
+    struct mmsghdr out[SOCK_QUESTIONS];
+    struct iovec iov[SOCK_QUESTIONS];
+    struct sockaddr_storage to[SOCK_QUESTIONS];
+    unsigned n = 0, refused = 0;
+    int64_t now = 0;
+    LIST_FOR (l, &s->open) {
+        struct transport_attempt *a = container_of(l, struct transport_attempt, link);
+        if (!a->waits)
+            continue;
+        now = now ? now : clock_mono_us(s->up->clock);
+        a->sent_us = now;
+        a->waits = false;
+        iov[n] = (struct iovec){(void *)(uintptr_t)a->packet, a->len};
+        out[n].msg_hdr = (struct msghdr){.msg_name = &to[n],
+                                         .msg_namelen = addr_to_sockaddr(&a->server, &to[n]),
+                                         .msg_iov = &iov[n],
+                                         .msg_iovlen = 1};
+        all[n++] = a;
+    }
+    for (unsigned at = 0; at < n;) {
+        int sent = sendmmsg(s->fd, out + at, n - at, 0);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent <= 0 && errno != EAGAIN && errno != ENOBUFS && errno != ECONNREFUSED) {
+            sock_failed(s, all[at++], err_of_errno(errno));
+            refused++;
+            continue;
+        }
+        at += sent > 0 ? (unsigned)sent : 1; /* those are losses like any other */
+    }
+    stat_add(s->up->stats, NET_UP_UDP_SENT, n - refused);
+}
+
 void usock_retire(struct upstream *u, unsigned family)
 {
     struct usock *s = u->current[family];
     if (!s)
         return;
+    sock_send(s);
     u->current[family] = NULL;
     s->retired = true;
     usock_done(s);
 }
+
+void usock_flush(struct upstream *u)
+{
+    for (;;) {
+        for (unsigned family = 0; family < 2; family++)
+            if (u->current[family])
+                sock_send(u->current[family]);
+        struct list *l = list_first(&u->failed);
+        if (!l)
+            return;
+        struct transport_attempt *a = container_of(l, struct transport_attempt, link);
+        upstream_finish(a, TRANSPORT_FAILED, NULL, 0, a->err);
+    }
+}
+
+/* ---- receiving ---- */
 
 /* One datagram: the attempt it answers, else a mismatch for those that asked this address here. */
 static void sock_datagram(struct usock *s, const struct addr *from, const uint8_t *packet,
                           size_t len)
 {
     struct upstream *u = s->up;
-    struct upstream_entry *match = NULL;
-    unsigned asked = 0;
-    LIST_FOR (it, &s->open) {
-        struct upstream_entry *e = container_of(it, struct upstream_entry, link);
-        if (!addr_equal(&e->attempt->server, from))
-            continue;
-        asked++;
-        if (!match && len >= 12 && upstream_matches(e->attempt, packet, len))
-            match = e;
-    }
-    if (match) {
-        stat_inc(u->stats, NET_UP_REPLIES);
-        upstream_finish(match, TRANSPORT_REPLY, packet, len, 0);
-        return;
-    }
-    stat_inc(u->stats, asked ? NET_UP_MISMATCH : NET_UP_STRAY);
-    /* A callback may end any attempt: gather first, and look again before each call. */
     struct transport_attempt *hit[SOCK_QUESTIONS];
     unsigned n = 0;
-    LIST_FOR (it, &s->open) {
-        struct upstream_entry *e = container_of(it, struct upstream_entry, link);
-        if (addr_equal(&e->attempt->server, from) && n < SOCK_QUESTIONS)
-            hit[n++] = e->attempt;
+    LIST_FOR (l, &s->open) {
+        struct transport_attempt *a = container_of(l, struct transport_attempt, link);
+        if (a->waits || !addr_equal(&a->server, from))
+            continue;
+        if (len >= 12 && upstream_matches(a, packet, len)) {
+            stat_inc(u->stats, NET_UP_REPLIES);
+            upstream_finish(a, TRANSPORT_REPLY, packet, len, 0);
+            return;
+        }
+        hit[n++] = a;
     }
+    stat_inc(u->stats, n ? NET_UP_MISMATCH : NET_UP_STRAY);
+    /* A callback may end any attempt: look again before each call. */
     for (unsigned i = 0; i < n; i++) {
         bool still = false;
-        LIST_FOR (it, &s->open)
-            still = still || container_of(it, struct upstream_entry, link)->attempt == hit[i];
+        LIST_FOR (l, &s->open)
+            still = still || container_of(l, struct transport_attempt, link) == hit[i];
         if (still)
             hit[i]->done(hit[i], TRANSPORT_MISMATCH, packet, len, 0);
     }
+}
+
+/* False when nothing waits any more. */
+static bool sock_receive(struct usock *s)
+{
+    struct usock_batch *b = s->up->batch;
+    for (unsigned i = 0; i < READ_SLOTS; i++)
+        b->in[i].msg_hdr.msg_namelen = sizeof b->from[i];
+    int got = recvmmsg(s->fd, b->in, READ_SLOTS, MSG_DONTWAIT, NULL);
+    if (got <= 0)
+        return got < 0 && (errno == EINTR || errno == ECONNREFUSED);
+    for (unsigned i = 0; i < (unsigned)got; i++) {
+        struct addr from;
+        if (addr_of_sockaddr(&from, (struct sockaddr *)&b->from[i]))
+            continue;
+        from.scope = 0;
+        sock_datagram(s, &from, b->packets[i], b->in[i].msg_len);
+    }
+    return got == READ_SLOTS;
 }
 
 static void on_readable(uv_poll_t *h, int status, int events)
@@ -98,21 +194,13 @@ static void on_readable(uv_poll_t *h, int status, int events)
     (void)status;
     (void)events;
     /* A callback may retire and close this socket; its memory stays until the close callback. */
-    for (unsigned i = 0; i < READ_MAX && !uv_is_closing((uv_handle_t *)h); i++) {
-        struct sockaddr_storage ss;
-        socklen_t sslen = sizeof ss;
-        struct addr from;
-        ssize_t n =
-            recvfrom(s->fd, s->up->packet, sizeof s->up->packet, 0, (struct sockaddr *)&ss, &sslen);
-        if (n < 0 && errno != EINTR && errno != ECONNREFUSED)
-            break;
-        if (n >= 0 && !addr_of_sockaddr(&from, (struct sockaddr *)&ss)) {
-            from.scope = 0;
-            sock_datagram(s, &from, s->up->packet, (size_t)n);
-        }
-    }
+    for (unsigned i = 0; i < READ_ROUNDS && !uv_is_closing((uv_handle_t *)h) && sock_receive(s);
+         i++)
+        continue;
     usock_done(s);
 }
+
+/* ---- sockets ---- */
 
 static int bind_random(struct usock *s, const struct addr *source)
 {
@@ -171,7 +259,7 @@ int usock_send(struct upstream *u, struct transport_attempt *a)
 {
     unsigned family = a->server.family == 6;
     struct usock *s = u->current[family];
-    if (s && (s->taken >= SOCK_QUESTIONS || a->sent_us - s->born_us > SOCK_LIFE_US))
+    if (s && (s->taken == SOCK_QUESTIONS || a->sent_us - s->born_us > SOCK_LIFE_US))
         usock_retire(u, family);
     if (!u->current[family]) {
         int err = sock_open(u, family, &u->current[family]);
@@ -179,21 +267,11 @@ int usock_send(struct upstream *u, struct transport_attempt *a)
             return err;
     }
     s = u->current[family];
-    struct sockaddr_storage ss;
-    socklen_t len = addr_to_sockaddr(&a->server, &ss);
-    ssize_t n;
-    do
-        n = sendto(s->fd, a->packet, a->len, 0, (struct sockaddr *)&ss, len);
-    while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != EAGAIN && errno != ENOBUFS &&
-        errno != ECONNREFUSED) /* those are losses like any other */
-        return err_of_errno(errno);
-    struct upstream_entry *e = upstream_entry_new(a, &s->open);
-    if (!e)
-        return ERR_NOMEM;
-    e->sock = s;
-    s->taken++;
+    list_push(&s->open, &a->link);
+    a->on = s;
+    a->open = a->waits = true;
     a->local_port = s->port;
-    stat_inc(u->stats, NET_UP_UDP_SENT);
+    if (++s->taken == SOCK_QUESTIONS)
+        sock_send(s);
     return 0;
 }

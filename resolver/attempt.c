@@ -54,7 +54,7 @@ static void time_out(struct attempt *a)
         if (to)
             to->tcp_silent = true;
     } else {
-        servers_timeout(k->w->r->servers, &a->t.server, resolver_now_ms(k->w->r), &a->ticket);
+        servers_timeout(k->w->r->servers, &a->t.server, resolver_now_ms(k->w), &a->ticket);
         if (to)
             to->silent = true;
     }
@@ -72,6 +72,7 @@ static void on_timer(struct wheel_timer *timer)
     struct attempt *a = container_of(timer, struct attempt, timer);
     struct resolver_worker *w = a->iter->walk->w;
     struct addr server = a->t.server;
+    resolver_tick(w);
     time_out(a);
     nap_wake(w, &server);
 }
@@ -138,6 +139,16 @@ static bool charge(struct iter *it)
     return true;
 }
 
+static void refund(struct iter *it)
+{
+    struct budget *b = &it->walk->used;
+    b->total--;
+    if (it->depth)
+        b->ns_addr--;
+    else
+        b->walk--;
+}
+
 static void note_sent(struct attempt *a, const struct cut_addr *to, uint32_t timeout, bool mixed)
 {
     struct walk *k = a->iter->walk;
@@ -164,7 +175,8 @@ static int launch(struct iter *it, struct cut_addr *to, enum net_proto proto, bo
     struct resolver *r = k->w->r;
     struct server_info info;
     bool tcp = proto == NET_PROTO_TCP;
-    int64_t now = resolver_now_ms(r);
+    resolver_tick(k->w);
+    int64_t now = resolver_now_ms(k->w);
     struct attempt *a = ARENA_NEW(&k->arena, struct attempt);
     uint8_t *packet = arena_alloc(&k->arena, PACKET_MAX);
     if (!a || !packet)
@@ -213,12 +225,11 @@ static int launch(struct iter *it, struct cut_addr *to, enum net_proto proto, bo
 
 int attempt_start(struct iter *it, struct cut_addr *to, enum net_proto proto, bool plain)
 {
-    struct budget before = it->walk->used;
     if (!charge(it))
         return ERR_LIMIT;
     int err = launch(it, to, proto, plain);
     if (err)
-        it->walk->used = before;
+        refund(it);
     return err;
 }
 
@@ -254,7 +265,7 @@ static void on_mismatch(struct attempt *a, const uint8_t *packet, size_t len)
         return;
     struct cut_addr *to = attempt_target(it, a);
     to->case_only = to->case_only || is_case_only(a, packet, len);
-    if (to->tcp_tried || !servers_mismatch(k->w->r->servers, &to->addr, resolver_now_ms(k->w->r)))
+    if (to->tcp_tried || !servers_mismatch(k->w->r->servers, &to->addr, resolver_now_ms(k->w)))
         return;
     if (attempt_start(it, to, NET_PROTO_TCP, false) == ERR_LIMIT && !it->pending) {
         iter_wake(it, ITER_SELECT);
@@ -270,6 +281,8 @@ static void on_failed(struct attempt *a, int err)
     close_attempt(a);
     if (!a->timed_out)
         servers_drop(k->w->r->servers, &a->t.server, &a->ticket);
+    if (a->t.proto == NET_PROTO_UDP) /* it has not left */
+        refund(it);
     stat_inc(k->w->stats, STAT_SEND_ERRORS);
     record(a, err_text(err), 0, 0);
     if (!current || a->timed_out)
@@ -298,10 +311,10 @@ static void on_reply(struct attempt *a, const uint8_t *packet, size_t len)
     struct walk *k = it->walk;
     struct resolver *r = k->w->r;
     bool current = is_current(a), tcp = a->t.proto == NET_PROTO_TCP;
-    int64_t rtt = clock_mono_us(r->clock) - a->t.sent_us;
+    int64_t rtt = k->w->now_us - a->t.sent_us;
     rtt = rtt < 1 ? 1 : rtt;
     close_attempt(a);
-    servers_reply(r->servers, &a->t.server, resolver_now_ms(r), tcp ? 0 : (uint32_t)rtt,
+    servers_reply(r->servers, &a->t.server, resolver_now_ms(k->w), tcp ? 0 : (uint32_t)rtt,
                   &a->ticket);
     record(a, a->timed_out ? "late reply" : "reply", (uint32_t)rtt, len);
     if (a->timed_out)
@@ -313,7 +326,7 @@ static void on_reply(struct attempt *a, const uint8_t *packet, size_t len)
         it->pending--;
     struct cut_addr *to = attempt_target(it, a);
     if (tcp && to->case_only)
-        servers_note(r->servers, &to->addr, SERVER_CASE_BROKEN, NULL, resolver_now_ms(r));
+        servers_note(r->servers, &to->addr, SERVER_CASE_BROKEN, NULL, resolver_now_ms(k->w));
     if (k->used.bytes > r->o.limits.bytes) {
         iter_limit(it, LIMIT_BYTES, k->used.bytes, r->o.limits.bytes, true);
         iter_fail(it, DNS_EDE_OTHER, NULL);
@@ -341,6 +354,7 @@ static void on_event(struct transport_attempt *t, enum transport_event ev, const
     struct attempt *a = container_of(t, struct attempt, t);
     struct resolver_worker *w = a->iter->walk->w;
     struct addr server = t->server;
+    resolver_tick(w);
     if (ev == TRANSPORT_MISMATCH) {
         on_mismatch(a, packet, len);
         return;

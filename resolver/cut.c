@@ -12,7 +12,7 @@
 void cut_begin(struct iter *it, const uint8_t *zone, const char *source, uint8_t plane)
 {
     unsigned serial = it->cut.serial;
-    memset(&it->cut, 0, sizeof it->cut);
+    memset(&it->cut, 0, offsetof(struct cut, ns));
     it->cut.serial = serial + 1;
     it->cut.zone = zone;
     it->cut.source = source;
@@ -188,7 +188,7 @@ static bool from_cache(struct iter *it, const uint8_t *name, uint8_t plane)
     struct cache_entry e;
     for (;;) {
         memset(&e, 0, sizeof e);
-        if (!cache_cut(r->cache, name, plane, resolver_now_s(r), &it->walk->arena, &e))
+        if (!cache_cut(r->cache, name, plane, resolver_now_s(it->walk->w), &it->walk->arena, &e))
             return false;
         cut_begin(it, e.set.owner, "cache", plane);
         it->cut.ttl = e.ttl_left;

@@ -16,7 +16,7 @@ static const struct {
 
 int64_t walk_us(const struct walk *k)
 {
-    return clock_mono_us(k->w->r->clock) - k->started_us;
+    return k->w->now_us - k->started_us;
 }
 
 enum iter_next iter_goto(struct iter *it, enum iter_state state)
@@ -77,9 +77,10 @@ struct iter *iter_new(struct walk *k, struct iter *parent, const uint8_t *qname,
 {
     if (k->iters >= WALK_ITERS_MAX)
         return NULL;
-    struct iter *it = ARENA_NEW(&k->arena, struct iter);
+    struct iter *it = arena_alloc(&k->arena, sizeof *it);
     if (!it)
         return NULL;
+    memset(it, 0, offsetof(struct iter, cut) + offsetof(struct cut, ns));
     it->walk = k;
     it->parent = parent;
     it->id = k->iters++;

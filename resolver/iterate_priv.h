@@ -69,6 +69,7 @@ struct resolver_worker {
     struct list queue;             /* iters that wait for room in a window */
     unsigned walk_count, spare_count;
     size_t walk_memory; /* octets that walks in flight hold */
+    int64_t now_us;     /* monotonic, see resolver_tick */
     int64_t primed_ms;  /* when the root was last primed, or tried to be */
 };
 
@@ -142,6 +143,7 @@ struct cut {
     uint8_t plane; /* 0, 1 + index of the forward zone, PLANE_VIEW + view */
     unsigned ns_count, addr_count, serial;
     unsigned names_asked; /* at this cut */
+    /* As far as the counts say: */
     struct cut_ns ns[CUT_NS_MAX];
     struct cut_addr addrs[CUT_ADDRS_MAX];
 };
@@ -175,9 +177,7 @@ struct iter {
     const uint8_t *qname; /* as asked; name: after aliases */
     const uint8_t *name;
     uint16_t qtype;
-    const uint8_t *seen[32]; /* names of the alias chain */
     unsigned seen_count;
-    struct cut cut;
     struct minimise min;
     /* The question being asked. */
     const uint8_t *sent_name;
@@ -202,18 +202,19 @@ struct iter {
     uint8_t scope; /* of the subnet it was told */
     /* The outcome. */
     uint16_t rcode;
-    struct dns_rrset answer[ITER_SETS_MAX];
-    unsigned answer_count;
-    struct dns_rrset authority[ITER_AUTHORITY_MAX];
-    unsigned authority_count;
+    unsigned answer_count, authority_count, additional_count;
     struct dns_rrset *additional;
-    unsigned additional_count;
     const char *fail; /* why, for the extended error */
     uint16_t fail_code;
     enum reply_class last; /* useless reply, CLASS_COUNT: none */
     bool looped;           /* a name server's name needed itself */
     bool failed;           /* SERVFAIL of our own making: failure memory */
     bool from_memory;
+    /* From here on nothing is cleared but the counts. */
+    struct cut cut;
+    const uint8_t *seen[32]; /* names of the alias chain */
+    struct dns_rrset answer[ITER_SETS_MAX];
+    struct dns_rrset authority[ITER_AUTHORITY_MAX];
 };
 
 struct attempt {
@@ -234,8 +235,11 @@ struct attempt {
 enum iter_next { ITER_AGAIN, ITER_PAUSE, ITER_DONE };
 
 /* resolver.c */
-int64_t resolver_now_ms(const struct resolver *r); /* monotonic */
-int64_t resolver_now_s(const struct resolver *r);  /* of cache expiry */
+/* The time is read where something comes in (a question, a reply, a timer), where a question leaves
+ * and where a walk ends; what happens between is said to have happened then. */
+void resolver_tick(struct resolver_worker *w);
+int64_t resolver_now_ms(const struct resolver_worker *w); /* monotonic */
+int64_t resolver_now_s(const struct resolver_worker *w);  /* of cache expiry */
 
 /* request.c */
 struct walk *walk_new(struct resolver_worker *w, const uint8_t *qname, uint16_t qtype);

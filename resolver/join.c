@@ -67,6 +67,7 @@ static void fail_too(struct walk *k, const struct coalesce_outcome *out)
 
 void join_drain(struct resolver_worker *w)
 {
+    resolver_tick(w);
     for (struct coalesce_seat *s; (s = coalesce_next(&w->inbox));) {
         struct walk *k = container_of(s, struct walk, seat);
         trace_add(&k->trace, TRACE_SHARED, 0, walk_us(k),

@@ -18,7 +18,9 @@ static void nap_over(struct iter *it)
 
 static void on_nap(struct wheel_timer *t)
 {
-    nap_over(container_of(t, struct iter, nap));
+    struct iter *it = container_of(t, struct iter, nap);
+    resolver_tick(it->walk->w);
+    nap_over(it);
 }
 
 void nap_init(struct iter *it)
@@ -38,7 +40,7 @@ bool nap_begin(struct iter *it, enum iter_state then)
         list_push(&w->queue, &it->queued);
     if (!wheel_is_armed(&it->nap)) {
         it->naps++;
-        wheel_arm(w->wheel, &it->nap, resolver_now_ms(w->r) + NAP_MS);
+        wheel_arm(w->wheel, &it->nap, resolver_now_ms(w) + NAP_MS);
     }
     return true;
 }
@@ -64,7 +66,7 @@ void nap_wake(struct resolver_worker *w, const struct addr *server)
     struct server_info info;
     if (list_is_empty(&w->queue))
         return;
-    servers_look(w->r->servers, server, NULL, resolver_now_ms(w->r), &info);
+    servers_look(w->r->servers, server, NULL, resolver_now_ms(w), &info);
     unsigned room = info.in_flight < info.window ? info.window - info.in_flight : 0;
     LIST_FOR (l, &w->queue) {
         struct iter *it = container_of(l, struct iter, queued);

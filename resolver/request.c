@@ -31,6 +31,7 @@ static void on_deadline(struct wheel_timer *t)
 {
     struct walk *k = container_of(t, struct walk, deadline);
     uint32_t max = k->w->r->o.limits.query_ms;
+    resolver_tick(k->w);
     iter_limit(k->top, LIMIT_TIME, max, max, true);
     iter_fail(k->top, DNS_EDE_NO_REACHABLE, "no name server answered in time");
     if (k->waits) /* part of the time went by without a question of ours: no verdict on the name */
@@ -100,7 +101,7 @@ struct walk *walk_new(struct resolver_worker *w, const uint8_t *qname, uint16_t 
     k->w = w;
     k->qtype = qtype;
     dns_name_copy(k->qname, qname);
-    k->started_us = clock_mono_us(w->r->clock);
+    k->started_us = w->now_us;
     list_init(&k->requests);
     list_init(&k->ready);
     list_init(&k->attempts);
@@ -115,7 +116,7 @@ struct walk *walk_new(struct resolver_worker *w, const uint8_t *qname, uint16_t 
         walk_release(k);
         return NULL;
     }
-    wheel_arm(w->wheel, &k->deadline, resolver_now_ms(w->r) + w->r->o.limits.query_ms);
+    wheel_arm(w->wheel, &k->deadline, resolver_now_ms(w) + w->r->o.limits.query_ms);
     return k;
 }
 
@@ -159,7 +160,7 @@ static void release_later(struct walk *k)
     list_remove(&k->link);
     list_push(&k->w->ended, &k->link);
     wheel_timer_init(&k->deadline, on_release);
-    wheel_arm(k->w->wheel, &k->deadline, resolver_now_ms(k->w->r));
+    wheel_arm(k->w->wheel, &k->deadline, resolver_now_ms(k->w));
 }
 
 void walk_drop(struct walk *k)
@@ -173,6 +174,7 @@ void walk_end(struct walk *k)
 {
     struct resolver_worker *w = k->w;
     struct iter *top = k->top;
+    resolver_tick(w);
     stop_all(k, true);
     struct resolver_result res = {.rcode = top->rcode,
                                   .answer = top->answer,
@@ -192,7 +194,7 @@ void walk_end(struct walk *k)
     for (struct list *l; (l = list_first(&k->requests));) {
         struct request *q = container_of(l, struct request, link);
         list_remove(l);
-        res.took_us = clock_mono_us(w->r->clock) - q->started_us;
+        res.took_us = w->now_us - q->started_us;
         if (res.rcode == DNS_RCODE_SERVFAIL)
             stat_inc(w->stats, STAT_SERVFAILS);
         if (res.from_cache)
@@ -252,6 +254,7 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
     *req = NULL;
     bool rd = ask->flags & DNS_FLAG_RD;
     stat_inc(w->stats, STAT_REQUESTS);
+    resolver_tick(w);
     if (refuse(ask, done, arg))
         return 0;
     struct request *q = calloc(1, sizeof *q);
@@ -259,7 +262,7 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
         return ERR_NOMEM;
     q->done = done;
     q->arg = arg;
-    q->started_us = clock_mono_us(w->r->clock);
+    q->started_us = w->now_us;
     list_init(&q->link);
     uint8_t plane = ask->referral ? (uint8_t)(PLANE_VIEW + ask->view) : 0;
     struct edns_subnet subnet = subnet_of(ask);

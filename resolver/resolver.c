@@ -44,14 +44,19 @@ void resolver_options_default(struct resolver_options *o)
     };
 }
 
-int64_t resolver_now_ms(const struct resolver *r)
+void resolver_tick(struct resolver_worker *w)
 {
-    return clock_mono_ms(r->clock);
+    w->now_us = clock_mono_us(w->r->clock);
 }
 
-int64_t resolver_now_s(const struct resolver *r)
+int64_t resolver_now_ms(const struct resolver_worker *w)
 {
-    return r->o.ttl_follows_wall ? clock_wall_s(r->clock) : clock_mono_us(r->clock) / 1000000;
+    return w->now_us / 1000;
+}
+
+int64_t resolver_now_s(const struct resolver_worker *w)
+{
+    return w->r->o.ttl_follows_wall ? clock_wall_s(w->r->clock) : w->now_us / 1000000;
 }
 
 static int copy_forward(struct resolver *r)
@@ -180,6 +185,7 @@ void resolver_worker_free(struct resolver_worker *w)
 {
     if (!w)
         return;
+    resolver_tick(w);
     for (struct list *l; (l = list_first(&w->walks));) {
         struct walk *k = container_of(l, struct walk, link);
         join_leave(k, false); /* our stopping is nobody else's failure */

@@ -29,7 +29,7 @@ static const char *objection(struct iter *it, struct cut_addr *a, bool dead,
         return "was of no use";
     if (a->udp_tries >= TRIES_MAX || a->tcp_tried)
         return "was asked";
-    servers_look(it->walk->w->r->servers, &a->addr, it->cut.zone, resolver_now_ms(it->walk->w->r),
+    servers_look(it->walk->w->r->servers, &a->addr, it->cut.zone, resolver_now_ms(it->walk->w),
                  info);
     bool is_dead = info->health == SERVER_DEAD || info->health == SERVER_PROBE;
     if (info->lame && it->last == CLASS_COUNT)

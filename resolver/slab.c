@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Multiples of 64; the last holds the longest response with one TTL offset per 11 octets. */
-static const uint32_t class_sizes[SLAB_CLASSES] = {128,  192,  256,  384,  512, 768,
-                                                   1024, 1536, 2176, 3264, 5120};
+/* Multiples of 16; the last holds the longest response with one TTL offset per 11 octets. */
+static const uint32_t class_sizes[SLAB_CLASSES] = {64,   80,   96,   112,  128,  144, 160, 192,
+                                                   224,  256,  320,  384,  448,  512, 640, 768,
+                                                   1024, 1280, 1536, 2176, 3264, 5120};
 #define USED (1ull << 31)
 
 struct links {
@@ -62,13 +63,37 @@ static void drop_spare(struct slab *s, struct slab_class *c, slab_ref ref)
         set_newer(s, l.older, l.newer);
 }
 
-static void page_give(struct slab *s, uint32_t page, int cls)
+static uint32_t page_slots(const struct slab *s, uint32_t page)
 {
+    return SLAB_PAGE / s->classes[s->page_class[page]].size;
+}
+
+static slab_ref page_slot(const struct slab *s, uint32_t page, uint32_t n)
+{
+    uint32_t size = s->classes[s->page_class[page]].size;
+    return 1 + page * (SLAB_PAGE / SLAB_STEP) + n * (size / SLAB_STEP);
+}
+
+static void page_open(struct slab *s, uint32_t page, int cls)
+{
+    struct slab_class *c = &s->classes[cls];
+    assert(!c->open);
     s->page_class[page] = (uint8_t)cls;
-    s->classes[cls].pages++;
-    slab_ref ref;
-    for (uint32_t n = 0; (ref = slab_slot(s, page, n)); n++)
-        push_spare(s, &s->classes[cls], ref);
+    c->pages++;
+    c->open = page + 1;
+    c->carved = 0;
+}
+
+/* A slot that was never used; 0 when the class has none. */
+static slab_ref carve(struct slab *s, struct slab_class *c)
+{
+    if (!c->open)
+        return 0;
+    uint32_t page = c->open - 1;
+    slab_ref ref = page_slot(s, page, c->carved++);
+    if (c->carved == page_slots(s, page))
+        c->open = 0;
+    return ref;
 }
 
 int slab_init(struct slab *s, _Atomic uint64_t *words, uint32_t page_count)
@@ -99,13 +124,16 @@ int slab_class_of(size_t n)
 slab_ref slab_take(struct slab *s, int cls)
 {
     struct slab_class *c = &s->classes[cls];
-    if (!c->spare) {
-        if (s->pages_given == s->page_count)
-            return 0;
-        page_give(s, s->pages_given++, cls);
-    }
     slab_ref ref = c->spare;
-    drop_spare(s, c, ref);
+    if (ref) {
+        drop_spare(s, c, ref);
+    } else {
+        if (!c->open && s->pages_given < s->page_count)
+            page_open(s, s->pages_given++, cls);
+        ref = carve(s, c);
+        if (!ref)
+            return 0;
+    }
     links_store(s, ref, (struct links){0, c->newest, true});
     if (c->newest)
         set_newer(s, c->newest, ref);
@@ -147,10 +175,17 @@ slab_ref slab_newer(const struct slab *s, slab_ref ref)
 
 slab_ref slab_slot(const struct slab *s, uint32_t page, uint32_t n)
 {
-    uint32_t size = s->classes[s->page_class[page]].size;
-    if (n >= SLAB_PAGE / size)
-        return 0;
-    return 1 + page * (SLAB_PAGE / 64) + n * (size / 64);
+    const struct slab_class *c = &s->classes[s->page_class[page]];
+    return n < (c->open == page + 1 ? c->carved : page_slots(s, page)) ? page_slot(s, page, n) : 0;
+}
+
+uint32_t slab_page_next(struct slab *s, int cls)
+{
+    uint32_t *page = &s->classes[cls].looked;
+    do
+        *page = *page + 1 < s->pages_given ? *page + 1 : 0;
+    while (s->page_class[*page] != cls);
+    return *page;
 }
 
 void slab_page_move(struct slab *s, uint32_t page, int cls)
@@ -159,21 +194,10 @@ void slab_page_move(struct slab *s, uint32_t page, int cls)
     slab_ref ref;
     for (uint32_t n = 0; (ref = slab_slot(s, page, n)); n++)
         drop_spare(s, from, ref);
+    if (from->open == page + 1)
+        from->open = 0;
     from->pages--;
-    page_give(s, page, cls);
-}
-
-void slab_read(const struct slab *s, slab_ref ref, size_t word, void *to, size_t len)
-{
-    uint8_t *p = to;
-    for (; len >= 8; len -= 8, p += 8) {
-        uint64_t v = slab_load(s, ref, word++);
-        memcpy(p, &v, 8);
-    }
-    if (len) {
-        uint64_t v = slab_load(s, ref, word);
-        memcpy(p, &v, len);
-    }
+    page_open(s, page, cls);
 }
 
 void slab_write(struct slab *s, slab_ref ref, size_t word, const void *from, size_t len)

@@ -149,7 +149,7 @@ enum iter_next step_cut(struct iter *it)
     cut_find(it, name);
     minimise_init(&it->min, o->qname_minimisation && !plane_is_forward(it->cut.plane));
     it->sent_name = NULL;
-    int64_t now = resolver_now_ms(w->r);
+    int64_t now = resolver_now_ms(w);
     if (o->priming && !strcmp(it->cut.source, "hints") && !it->walk->keep &&
         now - w->primed_ms >= PRIME_AGAIN_MS) {
         w->primed_ms = now;

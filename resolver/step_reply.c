@@ -60,7 +60,7 @@ static enum iter_next without_edns(struct iter *it)
         return move_to(it, NET_PROTO_TCP, false);
     if (it->from->t.proto == NET_PROTO_UDP || to->plain_tried)
         return iter_goto(it, ITER_LAME);
-    servers_note(r->servers, &to->addr, SERVER_EDNS_BROKEN, NULL, resolver_now_ms(r));
+    servers_note(r->servers, &to->addr, SERVER_EDNS_BROKEN, NULL, resolver_now_ms(it->walk->w));
     return move_to(it, NET_PROTO_UDP, true);
 }
 
@@ -78,7 +78,7 @@ static bool check_cookie(struct iter *it, struct cut_addr *to)
     const struct attempt *a = it->from;
     const struct edns *e = &it->msg.edns;
     struct servers *s = it->walk->w->r->servers;
-    int64_t now = resolver_now_ms(it->walk->w->r);
+    int64_t now = resolver_now_ms(it->walk->w);
     if (!a->cookie_len || !e->present || !e->cookie_len)
         return true;
     bool ours = !memcmp(e->cookie, a->cookie, 8);
@@ -143,7 +143,7 @@ enum iter_next step_classify(struct iter *it)
               (unsigned)((m->flags & DNS_FLAG_TC) != 0), count_glue(m), (unsigned)m->edns.present,
               flags, (unsigned)m->edns.size, it->from->n);
     if (it->class <= CLASS_NXDOMAIN && to->plain_tried && !it->from->edns)
-        servers_note(r->servers, &to->addr, SERVER_EDNS_BROKEN, NULL, resolver_now_ms(r));
+        servers_note(r->servers, &to->addr, SERVER_EDNS_BROKEN, NULL, resolver_now_ms(it->walk->w));
     if (!check_cookie(it, to))
         return move_to(it, NET_PROTO_TCP, false);
     if (m->rcode == DNS_RCODE_BADCOOKIE && it->from->cookie_len)
@@ -187,7 +187,8 @@ enum iter_next step_lame(struct iter *it)
     case CLASS_LOOPING:
     case CLASS_REFUSED: /* for this zone; a server may serve others well */
         if (!plane_is_forward(it->cut.plane))
-            servers_note(r->servers, &to->addr, SERVER_LAME, it->cut.zone, resolver_now_ms(r));
+            servers_note(r->servers, &to->addr, SERVER_LAME, it->cut.zone,
+                         resolver_now_ms(it->walk->w));
         break;
     default:
         break;

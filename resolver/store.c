@@ -59,7 +59,7 @@ static bool get(struct iter *it, const struct cache_key *key, bool told, struct 
 {
     struct resolver *r = it->walk->w->r;
     memset(e, 0, sizeof *e);
-    bool hit = cache_get(r->cache, key, resolver_now_s(r), &it->walk->arena, e);
+    bool hit = cache_get(r->cache, key, resolver_now_s(it->walk->w), &it->walk->arena, e);
     if (hit && ((told && !e->told) || is_refreshed(it, key->kind, key->name, e))) {
         memset(e, 0, sizeof *e);
         hit = false;
@@ -126,7 +126,7 @@ static void put(struct iter *it, uint8_t kind, const uint8_t *name, uint16_t typ
         memcpy(e->origin.ip, it->from->t.server.ip, 16);
         e->origin.port = it->from->t.server.port;
     }
-    int err = e->ttl_stored ? cache_put(r->cache, &key, resolver_now_s(r), e) : ERR_RANGE;
+    int err = e->ttl_stored ? cache_put(r->cache, &key, resolver_now_s(it->walk->w), e) : ERR_RANGE;
     trace_add(&it->walk->trace, TRACE_WRITE, it->id, walk_us(it->walk), it->hop, kind_name(kind),
               name, (unsigned)type, (unsigned)e->ttl_stored, store_rank(kind, e->rank),
               !err                ? "stored"
@@ -195,7 +195,7 @@ void store_failure(struct iter *it)
     uint32_t interval = FAILURE_MIN_S;
     if (it->walk->cache_only)
         return;
-    if (cache_get(r->cache, &key, resolver_now_s(r), &it->walk->arena, &old))
+    if (cache_get(r->cache, &key, resolver_now_s(it->walk->w), &it->walk->arena, &old))
         interval = old.ttl_stored < FAILURE_MAX_S ? old.ttl_stored : FAILURE_MAX_S;
     e.ttl_stored = e.ttl_left = 2 * interval;
     e.rcode = DNS_RCODE_SERVFAIL;

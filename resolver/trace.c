@@ -15,12 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD 8
+#define HEAD      8
+#define FIXED_MAX 19 /* octets of a field but names and texts */
 
 static const struct {
-    const char *name, *fields;
+    const char *name;
+    char types[TRACE_FIELDS_MAX + 1];
+    const char *fields;
 } rows[TRACE_KINDS] = {
-#define TRACE_ROW(id, name, fields) [TRACE_##id] = {name, fields},
+#define TRACE_ROW(id, name, types, fields) [TRACE_##id] = {name, types, fields},
     TRACE_MAP(TRACE_ROW)
 #undef TRACE_ROW
 };
@@ -37,46 +40,13 @@ void trace_fini(struct trace *t)
     memset(t, 0, sizeof *t);
 }
 
-static const char *next_field(const char *f)
-{
-    f = strchr(f, ' ');
-    return f ? f + 1 : NULL;
-}
-
-static void put_field(struct wcur *w, char type, va_list *ap)
-{
-    if (type == 'u') {
-        wcur_u32(w, va_arg(*ap, unsigned));
-    } else if (type == 't') {
-        wcur_u16(w, (uint16_t)va_arg(*ap, unsigned));
-    } else if (type == 'n') {
-        const uint8_t *name = va_arg(*ap, const uint8_t *);
-        wcur_bytes(w, name ? name : dns_name_root, name ? dns_name_len(name) : 1);
-    } else if (type == 'a') {
-        const struct addr *a = va_arg(*ap, const struct addr *);
-        static const struct addr none;
-        a = a ? a : &none;
-        wcur_u8(w, a->family);
-        wcur_bytes(w, a->ip, sizeof a->ip);
-        wcur_u16(w, a->port);
-    } else {
-        const char *s = va_arg(*ap, const char *);
-        size_t len = s ? strlen(s) : 0;
-        len = len > 255 ? 255 : len;
-        wcur_u8(w, (uint8_t)len);
-        wcur_bytes(w, s, len);
-    }
-}
-
 /* The buffer grows by doubling up to the bound; what does not fit is counted. */
-static bool make_room(struct trace *t, size_t n)
+static bool grow(struct trace *t, size_t need)
 {
-    if (t->len + n <= t->cap)
-        return true;
     size_t cap = t->cap ? t->cap * 2 : 4096;
-    while (cap < t->len + n)
+    while (cap < need)
         cap *= 2;
-    if (t->len + n > TRACE_BYTES_MAX)
+    if (need > TRACE_BYTES_MAX)
         return false;
     uint8_t *at = realloc(t->at, cap);
     if (!at)
@@ -86,27 +56,82 @@ static bool make_room(struct trace *t, size_t n)
     return true;
 }
 
+/* Octets of variable length and a length octet before them (text); NULL: no room. Behind them there
+ * is room for all other fields of the event. */
+static uint8_t *put_bytes(struct trace *t, uint8_t *p, bool text, const void *bytes, size_t len)
+{
+    size_t at = (size_t)(p - t->at), need = at + 1 + len + (size_t)TRACE_FIELDS_MAX * FIXED_MAX;
+    if (need > t->cap && !grow(t, need))
+        return NULL;
+    p = t->at + at;
+    if (text)
+        *p++ = (uint8_t)len;
+    if (len)
+        memcpy(p, bytes, len);
+    return p + len;
+}
+
+static uint8_t *put_addr(uint8_t *p, const struct addr *a)
+{
+    static const struct addr none;
+    a = a ? a : &none;
+    p[0] = a->family;
+    memcpy(p + 1, a->ip, sizeof a->ip);
+    put_u16(p + 17, a->port);
+    return p + FIXED_MAX;
+}
+
+/* Many for each question of a client: straight into the buffer, and room is looked for only where a
+ * field has no fixed length. */
 void trace_add(struct trace *t, enum trace_kind kind, unsigned iter, int64_t at_us, ...)
 {
-    uint8_t buf[1024];
-    struct wcur w = wcur_of(buf, sizeof buf);
-    wcur_u16(&w, 0);
-    wcur_u8(&w, (uint8_t)kind);
-    wcur_u8(&w, (uint8_t)iter);
-    wcur_u32(&w, (uint32_t)(at_us < 0 ? 0 : at_us));
+    size_t need = t->len + HEAD + (size_t)TRACE_FIELDS_MAX * FIXED_MAX;
+    uint8_t *p = need <= t->cap || grow(t, need) ? t->at + t->len + HEAD : NULL;
     va_list ap;
     va_start(ap, at_us);
-    for (const char *f = rows[kind].fields; f; f = next_field(f))
-        put_field(&w, *f, &ap);
+    for (const char *type = rows[kind].types; p && *type; type++) {
+        const char *text;
+        const uint8_t *name;
+        size_t len;
+        switch (*type) {
+        case 'u':
+            put_u32(p, va_arg(ap, unsigned));
+            p += 4;
+            break;
+        case 'c':
+            text = va_arg(ap, const char *);
+            memcpy(p, &text, sizeof text);
+            p += sizeof text;
+            break;
+        case 'n':
+            name = va_arg(ap, const uint8_t *);
+            name = name ? name : dns_name_root;
+            p = put_bytes(t, p, false, name, dns_name_len(name));
+            break;
+        case 't':
+            put_u16(p, (uint16_t)va_arg(ap, unsigned));
+            p += 2;
+            break;
+        case 'a':
+            p = put_addr(p, va_arg(ap, const struct addr *));
+            break;
+        default:
+            text = va_arg(ap, const char *);
+            len = text ? strlen(text) : 0;
+            p = put_bytes(t, p, true, text, len > 255 ? 255 : len);
+        }
+    }
     va_end(ap);
-    size_t n = wcur_len(&w);
-    if (wcur_err(&w) || !make_room(t, n)) {
+    if (!p) {
         t->lost++;
         return;
     }
-    put_u16(buf, (uint16_t)n);
-    memcpy(t->at + t->len, buf, n);
-    t->len += n;
+    uint8_t *head = t->at + t->len;
+    put_u16(head, (uint16_t)(p - head));
+    head[2] = (uint8_t)kind;
+    head[3] = (uint8_t)iter;
+    put_u32(head + 4, (uint32_t)(at_us < 0 ? 0 : at_us));
+    t->len += (size_t)(p - head);
 }
 
 /* ---- reading ---- */
@@ -128,6 +153,11 @@ static void get_field(struct rcur *c, struct trace_field *f)
         if (ip)
             memcpy(f->addr.ip, ip, 16);
         f->addr.port = rcur_u16(c);
+    } else if (f->type == 'c') {
+        const uint8_t *at = rcur_take(c, sizeof f->bytes);
+        if (at)
+            memcpy(&f->bytes, at, sizeof f->bytes);
+        f->len = f->bytes ? strlen((const char *)f->bytes) : 0;
     } else {
         f->len = rcur_u8(c);
         f->bytes = rcur_take(c, f->len);
@@ -148,11 +178,12 @@ bool trace_next(const struct resolver_result *res, size_t *at, struct trace_even
     e->iter = rcur_u8(&c);
     e->at_us = rcur_u32(&c);
     e->count = 0;
-    for (const char *f = rows[e->kind].fields; f && e->count < TRACE_FIELDS_MAX;
-         f = next_field(f)) {
+    const char *name = rows[e->kind].fields;
+    for (const char *type = rows[e->kind].types; *type; type++) {
         struct trace_field *x = &e->f[e->count++];
-        *x = (struct trace_field){.type = f[0], .name = f + 2};
-        x->name_len = (int)strcspn(x->name, " ");
+        *x = (struct trace_field){.type = *type, .name = name};
+        x->name_len = (int)strcspn(name, " ");
+        name += x->name_len + (name[x->name_len] == ' ');
         get_field(&c, x);
     }
     return !rcur_err(&c);

@@ -1,7 +1,8 @@
 /* trace_priv.h: the recorder's event rows and its writing side.
  * An event is: length (2), kind (1), iterator (1), microseconds since the start (4), then the
- * fields its row lists, in that order. Field types: n name, a address with port, u 32-bit number, t
- * record type, s short text (length octet first). Threads: one writer. */
+ * fields its row lists (a letter each, then their names), in that order. Field types: n name, a
+ * address with port, u 32-bit number, t record type, c constant of the program (its address: events
+ * never leave the process but as text), s short text (length octet first). Threads: one writer. */
 #ifndef WAYPOST_RESOLVER_TRACE_PRIV_H
 #define WAYPOST_RESOLVER_TRACE_PRIV_H
 
@@ -12,34 +13,34 @@
 
 /* clang-format off */
 #define TRACE_MAP(X)                                                                               \
-    X(START, "start", "n:qname t:qtype")                                                           \
-    X(STEP, "step", "s:step")                                                                      \
-    X(SUB, "sub", "u:child u:depth s:reason n:qname t:qtype")                                      \
-    X(PROBE, "cache_probe", "s:entry n:name t:type s:result u:ttl s:rank")                         \
-    X(LOCAL, "local", "n:name s:action")                                                           \
-    X(SHARED, "shared", "s:with_worker")                                                           \
-    X(CUT, "cut", "n:zone s:source u:ttl u:ns u:addrs")                                            \
-    X(HOP, "hop", "u:seq u:depth s:reason n:zone s:cut_from n:qname t:qtype u:minimised u:labels " \
-                  "u:of_labels")                                                                   \
-    X(WEIGH, "considered", "u:seq n:ns a:addr s:origin u:cost_us s:verdict")                       \
-    X(CHOICE, "choice", "u:seq n:ns a:addr s:origin s:why u:candidates u:cost_us u:next_us")       \
-    X(SEND, "send", "u:seq u:n s:transport a:server u:local_port u:rto_ms u:case_mixed "           \
-                    "u:edns_sent s:pool u:pool_used u:total_used u:reused s:cookie")               \
-    X(OUTCOME, "outcome", "u:seq u:n s:outcome u:rtt_us u:size")                                   \
-    X(CLASS, "class", "u:seq s:class u:rcode u:aa u:tc u:glue u:edns s:flags u:edns_size u:n")     \
-    X(SCRUB, "scrub", "n:name t:type s:rule")                                                      \
-    X(ALIAS, "alias", "u:n n:from n:to t:type")                                                    \
-    X(WRITE, "cache_write", "u:seq s:entry n:name t:type u:ttl s:rank s:result")                   \
-    X(LIMIT, "limit", "s:limit u:used u:limit_at")                                                 \
-    X(FAIL, "fail", "s:why")                                                                       \
-    X(BUDGET, "budget", "u:total u:walk u:ns_addr u:ns_names u:aliases u:bytes")                   \
-    X(EDE, "ede", "u:code s:text")                                                                 \
-    X(LOST, "lost", "u:events")                                                                    \
-    X(ANSWER, "answer", "u:rcode u:records u:took_us")
+    X(START, "start", "nt", "qname qtype")                                                         \
+    X(STEP, "step", "c", "step")                                                                   \
+    X(SUB, "sub", "uucnt", "child depth reason qname qtype")                                       \
+    X(PROBE, "cache_probe", "cntcuc", "entry name type result ttl rank")                           \
+    X(LOCAL, "local", "nc", "name action")                                                         \
+    X(SHARED, "shared", "c", "with_worker")                                                        \
+    X(CUT, "cut", "ncuuu", "zone source ttl ns addrs")                                             \
+    X(HOP, "hop", "uucncntuuu", "seq depth reason zone cut_from qname qtype minimised "            \
+      "labels of_labels")                                                                          \
+    X(WEIGH, "considered", "unacuc", "seq ns addr origin cost_us verdict")                         \
+    X(CHOICE, "choice", "unaccuuu", "seq ns addr origin why candidates cost_us next_us")           \
+    X(SEND, "send", "uucauuuucuuuc", "seq n transport server local_port rto_ms case_mixed "        \
+      "edns_sent pool pool_used total_used reused cookie")                                         \
+    X(OUTCOME, "outcome", "uucuu", "seq n outcome rtt_us size")                                    \
+    X(CLASS, "class", "ucuuuuusuu", "seq class rcode aa tc glue edns flags edns_size n")           \
+    X(SCRUB, "scrub", "ntc", "name type rule")                                                     \
+    X(ALIAS, "alias", "unnt", "n from to type")                                                    \
+    X(WRITE, "cache_write", "ucntucc", "seq entry name type ttl rank result")                      \
+    X(LIMIT, "limit", "cuu", "limit used limit_at")                                                \
+    X(FAIL, "fail", "s", "why")                                                                    \
+    X(BUDGET, "budget", "uuuuuu", "total walk ns_addr ns_names aliases bytes")                     \
+    X(EDE, "ede", "us", "code text")                                                               \
+    X(LOST, "lost", "u", "events")                                                                 \
+    X(ANSWER, "answer", "uuu", "rcode records took_us")
 /* clang-format on */
 
 enum trace_kind {
-#define TRACE_ENUM(id, name, fields) TRACE_##id,
+#define TRACE_ENUM(id, name, types, fields) TRACE_##id,
     TRACE_MAP(TRACE_ENUM)
 #undef TRACE_ENUM
         TRACE_KINDS
@@ -55,7 +56,8 @@ struct trace {
 void trace_reset(struct trace *t);
 void trace_fini(struct trace *t);
 /* Fields as the row lists them: const uint8_t * (n), const struct addr * (a),
- * unsigned (u, t), const char * (s). NULL is the root, no address, "". */
+ * unsigned (u, t), const char * (s; c, which must stay where it is). NULL is the root, no address,
+ * "". */
 void trace_add(struct trace *t, enum trace_kind kind, unsigned iter, int64_t at_us, ...);
 
 /* ---- reading ---- */

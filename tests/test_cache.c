@@ -135,6 +135,48 @@ static void test_content(void **state)
     cache_free(c);
 }
 
+/* What is as usual takes no room, and comes back as it was. */
+static void test_origin(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label;
+        uint8_t ip[16];
+        uint16_t port, ede;
+        uint8_t rcode;
+        unsigned octets; /* of the heap, at most */
+    } rows[] = {
+        {"unknown", {0}, 0, 0xffff, 0, 80},
+        {"IPv4", {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}, 53, 0xffff, 0, 80},
+        {"IPv4, another port", {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}, 5353, 0xffff, 0, 96},
+        {"IPv6", {0x20, 1, 0xd, 0xb8, [15] = 1}, 53, 0xffff, 0, 96},
+        {"a failure", {0}, 0, 22, 2, 80},
+        {"extended error 0", {0}, 0, 0, 0, 80},
+    };
+    for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
+        struct cache *c = cache_of(MIB, 4);
+        uint8_t name[DNS_NAME_MAX];
+        struct box b;
+        struct arena a;
+        struct cache_entry *e = entry_of(&b, "a.example.", 1, "addr", 60, CACHE_RANK_AA), got;
+        memcpy(e->origin.ip, rows[n].ip, 16);
+        e->origin.port = rows[n].port;
+        e->ede = rows[n].ede;
+        e->rcode = rows[n].rcode;
+        struct cache_key k = {wire_name(name, "a.example."), 1, CACHE_DATA, 0, NULL};
+        uint64_t before = cache_usage(c).bytes;
+        assert_int_equal(cache_put(c, &k, NOW, e), 0);
+        uint64_t octets = cache_usage(c).bytes - before;
+        arena_init(&a, 0, 0);
+        assert_true(cache_get(c, &k, NOW, &a, &got));
+        if (memcmp(got.origin.ip, rows[n].ip, 16) != 0 || got.origin.port != rows[n].port ||
+            got.ede != rows[n].ede || got.rcode != rows[n].rcode || octets > rows[n].octets)
+            fail_msg("%s: %llu octets", rows[n].label, (unsigned long long)octets);
+        arena_fini(&a);
+        cache_free(c);
+    }
+}
+
 static bool same_set(const struct dns_rrset *a, const struct dns_rrset *b)
 {
     return a->type == b->type && a->covers == b->covers && a->cls == b->cls && a->ttl == b->ttl &&
@@ -770,13 +812,21 @@ static void test_many_networks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_content),   cmocka_unit_test(test_key_and_expiry),
-        cmocka_unit_test(test_rank),      cmocka_unit_test(test_ghost_domain),
-        cmocka_unit_test(test_limits),    cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_flush),     cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_proof),     cmocka_unit_test(test_proof_no_room),
-        cmocka_unit_test(test_probation), cmocka_unit_test(test_race),
-        cmocka_unit_test(test_networks),  cmocka_unit_test(test_many_networks),
+        cmocka_unit_test(test_content),
+        cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_key_and_expiry),
+        cmocka_unit_test(test_rank),
+        cmocka_unit_test(test_ghost_domain),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_flush),
+        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_proof),
+        cmocka_unit_test(test_proof_no_room),
+        cmocka_unit_test(test_probation),
+        cmocka_unit_test(test_race),
+        cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_many_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

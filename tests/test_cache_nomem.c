@@ -48,6 +48,7 @@ static void *try_mmap(void *at, size_t n, int prot, int flags, int fd, off_t off
 #define shard_of  cache_shard_of
 #define bucket_of cache_bucket_of
 #include "../resolver/cache.c"
+#include "../resolver/item.c"
 #undef shard
 #undef shard_of
 #undef bucket_of
@@ -120,7 +121,7 @@ static void test_answers_allocate_nothing(void **state)
         struct dns_query q = {.qname = dns_name_root, .qname_len = 1, .qtype = 1, .qclass = 1};
         uint64_t hash = answers_hash(t, &k);
         assert_int_equal(answers_get(t, &k, hash, 0, &q, out, sizeof out, NULL), 0);
-        assert_int_equal(answers_put(t, &k, 0, 60, wire, sizeof wire), 0);
+        assert_int_equal(answers_put(t, &k, 0, 60, wire, sizeof wire, true), 0);
         assert_int_equal(answers_get(t, &k, hash, 0, &q, out, sizeof out, NULL), sizeof wire);
     }
     assert_int_equal(allocs.count, before);

@@ -279,8 +279,9 @@ static void looked_at_before(const struct authority_ask *ask, const char *label,
     struct authority_out out;
     struct authority_ahead ahead;
     struct authority_ask again = *ask;
-    for (unsigned step = 0; step < AUTHORITY_STEPS; step++)
-        authority_look_ahead(&ahead, ask->db, ask->listener, ask->query, NULL, step);
+    authority_look_ahead(&ahead, ask->db, ask->listener, ask->query, NULL);
+    for (unsigned step = 1; step < AUTHORITY_STEPS; step++)
+        authority_look_on(&ahead, ask->query, NULL, step);
     again.ahead = &ahead;
     if ((int)authority_respond(&again, &w, buf, &out) != result ||
         (result != AUTHORITY_NOT_OURS && (out.len != len || memcmp(buf, want, len) != 0)))

@@ -182,6 +182,40 @@ static void reply_later(void **state)
     fixture_close(f);
 }
 
+/* More replies held back than there are places: each leaves once, in order, with the octets that it
+ * had when it was given, and one that cannot leave stops none. */
+static void replies_held(void **state)
+{
+    (void)state;
+    enum { REPLIES = 150, BAD = 70 };
+    struct fixture *f = fixture_open("127.0.0.1");
+    int fd = loopback_connect("127.0.0.1", SOCK_DGRAM, net_udp_port(f->udp));
+    assert_int_equal(net_batch_hold(f->batch), 0);
+    loopback_send(fd, "k", 1);
+    RECEIVE(f, 1);
+    for (unsigned i = 0; i < REPLIES; i++) {
+        uint8_t bytes[40000] = {(uint8_t)i};
+        struct net_ticket t = f->kept[0].ticket;
+        if (i == BAD)
+            addr_parse(&t.client, "255.255.255.255", 9);
+        net_reply(&t, bytes, i < 2 ? sizeof bytes : 3);
+    }
+    assert_true(count(f, NET_UDP_SENT) < REPLIES - 1);
+    net_batch_flush(f->batch);
+    assert_int_equal(count(f, NET_UDP_SENT), REPLIES - 1);
+    assert_int_equal(count(f, NET_UDP_SEND_FAILED), 1);
+    for (unsigned i = 0; i < REPLIES; i++) {
+        uint8_t got[40000];
+        if (i == BAD)
+            continue;
+        assert_true(loopback_readable(&f->loop, fd));
+        assert_int_equal(recv(fd, got, sizeof got, 0), i < 2 ? 40000 : 3);
+        assert_int_equal(*got, i);
+    }
+    close(fd);
+    fixture_close(f);
+}
+
 /* Whether a cmsg of the ticket names this address as the one that was asked, and no interface: the
  * routing table chooses it. */
 static bool ticket_names(struct net_ticket *t, const struct addr *asked)
@@ -373,13 +407,10 @@ static void open_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(batches),
-        cmocka_unit_test(reply_later),
-        cmocka_unit_test(source_address_kept),
-        cmocka_unit_test(datagram_sizes),
-        cmocka_unit_test(answer_that_cannot_leave),
-        cmocka_unit_test(stop_with_kept),
-        cmocka_unit_test(open_errors),
+        cmocka_unit_test(batches),        cmocka_unit_test(reply_later),
+        cmocka_unit_test(replies_held),   cmocka_unit_test(source_address_kept),
+        cmocka_unit_test(datagram_sizes), cmocka_unit_test(answer_that_cannot_leave),
+        cmocka_unit_test(stop_with_kept), cmocka_unit_test(open_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,8 +92,8 @@ static void on_event(struct transport_attempt *a, enum transport_event event, co
         memcpy(k->reply, packet, k->reply_len);
 }
 
-static int ask_port(struct fixture *f, struct ask *k, enum net_proto proto, uint16_t port,
-                    uint16_t id)
+static int ask_at(struct fixture *f, struct ask *k, enum net_proto proto, const char *ip,
+                  uint16_t port, uint16_t id)
 {
     static const uint8_t rest[QUESTION_LEN - 2] = {1,   0,   0,   1,   0,   0,   0, 0, 0, 0, 7, 'E',
                                                    'x', 'A', 'm', 'P', 'l', 'E', 0, 0, 1, 0, 1};
@@ -101,7 +101,7 @@ static int ask_port(struct fixture *f, struct ask *k, enum net_proto proto, uint
     k->f = f;
     put_u16(k->question, id);
     memcpy(k->question + 2, rest, sizeof rest);
-    addr_parse(&k->a.server, IP, port);
+    addr_parse(&k->a.server, ip, port);
     k->a.proto = proto;
     k->a.packet = k->question;
     k->a.len = QUESTION_LEN;
@@ -111,6 +111,12 @@ static int ask_port(struct fixture *f, struct ask *k, enum net_proto proto, uint
     f->sending = false;
     assert_int_equal(k->a.open, err == 0);
     return err;
+}
+
+static int ask_port(struct fixture *f, struct ask *k, enum net_proto proto, uint16_t port,
+                    uint16_t id)
+{
+    return ask_at(f, k, proto, IP, port, id);
 }
 
 static void ask(struct fixture *f, struct ask *k, enum net_proto proto, uint16_t port, uint16_t id)
@@ -168,6 +174,7 @@ struct udp_server {
 static void server_take(struct udp_server *s, const struct ask *k)
 {
     uint8_t got[512];
+    uv_run(&k->f->loop, UV_RUN_NOWAIT); /* what was asked in a turn leaves at its end */
     s->len = sizeof s->from;
     assert_int_equal(recvfrom(s->fd, got, sizeof got, 0, (struct sockaddr *)&s->from, &s->len),
                      QUESTION_LEN);
@@ -265,6 +272,42 @@ static void port_unreachable(void **state)
     f->t->cancel(f->t, &dead.a);
     assert_false(dead.a.open);
     f->t->cancel(f->t, &dead.a); /* harmless */
+    close(s.fd);
+    fixture_close(f);
+}
+
+/* Questions of one turn leave together; one that the kernel refuses (broadcast, which nobody
+ * allowed) stops no other, and neither does one that its owner gave up before. */
+static void sent_together(void **state)
+{
+    (void)state;
+    enum { REFUSED = 3, GIVEN_UP = 7, COUNT = 24 };
+    struct fixture *f = fixture_open(NULL);
+    struct ask k[COUNT];
+    struct udp_server s = {0};
+    uint8_t got[512], reply[QUESTION_LEN];
+    s.fd = loopback_bind(IP, SOCK_DGRAM, &s.port);
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal(ask_at(f, &k[i], NET_PROTO_UDP, i % 16 == REFUSED ? "255.255.255.255" : IP,
+                                s.port, (uint16_t)i),
+                         0);
+    f->t->cancel(f->t, &k[16 + GIVEN_UP].a); /* those of the first sixteen have left */
+    f->now_us += 20;
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        bool refused = i % 16 == REFUSED;
+        if (k[i].failures != refused || k[i].a.open != (!refused && i != 16 + GIVEN_UP))
+            fail_msg("%u", i);
+        if (!k[i].a.open)
+            continue;
+        assert_int_equal(k[i].a.sent_us, i < 16 ? 5000000 : 5000020);
+        server_take(&s, &k[i]);
+        make_reply(&k[i], reply);
+        server_reply(&s, s.fd, reply, sizeof reply);
+        until_over(f, &k[i], "sent", 0);
+    }
+    assert_int_equal(recv(s.fd, got, sizeof got, MSG_DONTWAIT), -1);
+    assert_int_equal(count(f, NET_UP_UDP_SENT), COUNT - 3);
     close(s.fd);
     fixture_close(f);
 }
@@ -603,17 +646,12 @@ static void tcp_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mismatch_then_reply),
-        cmocka_unit_test(port_unreachable),
-        cmocka_unit_test(late_reply_after_cancel),
-        cmocka_unit_test(sockets_rotate),
-        cmocka_unit_test(socket_limit),
-        cmocka_unit_test(ports_are_spread),
-        cmocka_unit_test(tcp_failures),
-        cmocka_unit_test(tcp_reuse),
-        cmocka_unit_test(tcp_idle_closes),
-        cmocka_unit_test(tcp_pipelined),
-        cmocka_unit_test(tcp_limit),
+        cmocka_unit_test(mismatch_then_reply), cmocka_unit_test(port_unreachable),
+        cmocka_unit_test(sent_together),       cmocka_unit_test(late_reply_after_cancel),
+        cmocka_unit_test(sockets_rotate),      cmocka_unit_test(socket_limit),
+        cmocka_unit_test(ports_are_spread),    cmocka_unit_test(tcp_failures),
+        cmocka_unit_test(tcp_reuse),           cmocka_unit_test(tcp_idle_closes),
+        cmocka_unit_test(tcp_pipelined),       cmocka_unit_test(tcp_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,9 +55,11 @@ struct authority_out {
     uint8_t target[DNS_NAME_MAX]; /* lower case, when is_alias */
 };
 
-/* db and listener are of step 0. */
+/* Step 0, and each of the others. */
 void authority_look_ahead(struct authority_ahead *a, const struct zonedb *db, unsigned listener,
-                          const struct dns_query *q, const struct dynamic *dynamic, unsigned step);
+                          const struct dns_query *q, const struct dynamic *dynamic);
+void authority_look_on(const struct authority_ahead *a, const struct dns_query *q,
+                       const struct dynamic *dynamic, unsigned step);
 
 enum authority_result authority_respond(const struct authority_ask *ask, struct dns_writer *scratch,
                                         uint8_t *buf, struct authority_out *out);

@@ -38,16 +38,16 @@ enum route_counter {
 #undef ROUTE_ENUM
         ROUTE_COUNTER_COUNT
 };
-enum { ROUTE_AHEAD = 4 }; /* steps of a look-ahead, and the one that is answered */
+#define ROUTE_ROOM 65535
 extern const struct stat_row route_stat_rows[ROUTE_COUNTER_COUNT];
 
 /* A question that was read before its turn. */
 struct route_ahead {
-    const uint8_t *packet; /* NULL: none */
-    size_t len;
     enum dns_verdict verdict;
     struct dns_query query;
     struct authority_ahead own;
+    bool is_hashed; /* not in our zones: the cache is next */
+    uint64_t hash;  /* of its answer there */
 };
 
 struct route {
@@ -62,14 +62,14 @@ struct route {
     struct stat_block *stats;
     const struct clock *clock;
     const uint8_t *cookie_secret; /* 16 octets, shared by all workers */
+    uint8_t *room;                /* ROUTE_ROOM octets: an answer from the resolver */
     bool ttl_follows_wall;
     unsigned pending_max; /* kept queries per worker */
     /* changed per batch */
     const struct snapshot *snap; /* borrowed between batch_begin and batch_end */
     int64_t now_s;               /* of the cache's clock */
     /* changed per query */
-    struct route_ahead ahead[ROUTE_AHEAD]; /* a ring: the newest before ahead_next */
-    unsigned ahead_next;
+    struct route_ahead ahead[HANDLER_AHEAD];
     unsigned pending;
     struct dns_writer writer;
 };

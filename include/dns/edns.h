@@ -70,6 +70,9 @@ int edns_parse(struct edns *e, uint16_t cls, uint32_t ttl, const uint8_t *rdata,
  * bits. pad_to: when padding is set, pads the message to a multiple of it (RFC 8467), counting from
  * w->start; 0 is none. */
 void edns_write(const struct edns *e, uint16_t rcode, unsigned pad_to, struct wcur *w);
+/* The same with no option but the subnet (family 0: none), RCODE below 16; p has room. Returns the
+ * octets written. */
+size_t edns_write_bare(uint8_t *p, uint16_t size, bool dnssec_ok, const struct edns_subnet *subnet);
 /* Octets that edns_write will need, without padding. */
 size_t edns_size(const struct edns *e);
 

@@ -65,6 +65,10 @@ size_t dns_name_lower(uint8_t *out, const uint8_t *name);
 size_t dns_name_copy(uint8_t *out, const uint8_t *name);
 /* Case-insensitive. */
 uint64_t dns_name_hash(const uint8_t *name, uint64_t seed);
+/* The same two of names whose length is known: dns_name_hash of a name of len octets, and equality
+ * of two that both have len. */
+uint64_t dns_name_hash_len(const uint8_t *name, size_t len, uint64_t seed);
+bool dns_name_equal_len(const uint8_t *a, const uint8_t *b, size_t len);
 /* prefix (relative labels, `prefix_len` octets without root) before suffix. Wire length or
  * ERR_NAME_LONG. */
 int dns_name_join(uint8_t out[DNS_NAME_MAX], const uint8_t *prefix, size_t prefix_len,

@@ -16,6 +16,12 @@ enum net_proto { NET_PROTO_UDP, NET_PROTO_TCP };
 
 struct net_listener; /* of the implementation */
 
+struct net_packet {
+    const uint8_t *at;
+    size_t len;
+};
+#define HANDLER_AHEAD 8
+
 /* One request. Fixed by the listener; the handler fills out and out_len. */
 struct net_query {
     const uint8_t *packet; /* valid until answer() returns */
@@ -27,6 +33,7 @@ struct net_query {
     const struct addr *local; /* the listener's address */
     enum net_proto proto;
     uint32_t listener_id; /* index given when the listener was made: role, ACL, zone set */
+    unsigned ahead;       /* 1 + place among the packets last given to handler.ahead; 0: none */
     void *priv;           /* the transport's own, for net_ticket_take */
 };
 
@@ -51,9 +58,11 @@ struct handler {
     void (*batch_begin)(
         struct handler *); /* before the first answer of a batch: read the snapshot; may be NULL */
     void (*batch_end)(struct handler *); /* after the last one of a batch; may be NULL */
-    /* Packets of a batch in the order in which answer() gets them, some before their turn, so that
-     * what they need can be brought near meanwhile; may be NULL. The packet stays where it is. */
-    void (*ahead)(struct handler *, const uint8_t *packet, size_t len, uint32_t listener_id);
+    /* The next packets of a batch (at most HANDLER_AHEAD), before answer() gets the first of them,
+     * so that what they need can be brought near together; may be NULL. They stay where they are.
+     */
+    void (*ahead)(struct handler *, const struct net_packet *packets, unsigned count,
+                  uint32_t listener_id);
 };
 
 /* Inside answer(): what is needed to reply later. Copy the packet yourself: its room is used again.

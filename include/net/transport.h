@@ -9,6 +9,7 @@
 #define WAYPOST_NET_TRANSPORT_H
 
 #include "base/addr.h"
+#include "base/list.h"
 #include "net/handler.h"
 
 #include <stdint.h>
@@ -41,12 +42,15 @@ struct transport_attempt {
     bool reused;         /* TCP: went over a connection that had been used before */
     uint16_t local_port; /* for the trace; 0 unknown */
     int64_t sent_us;     /* monotonic time when it left */
-    void *priv[4];
+    struct list link;    /* among those of the same socket or connection, */
+    void *on;            /* which is this one; NULL: it has none any more */
+    bool waits;          /* has not left yet, */
+    int err;             /* and why it cannot */
 };
 
 struct transport {
     /* 0, or an error (no event follows): ERR_LIMIT no socket to be had, ERR_UNREACHABLE, ERR_NOMEM.
-     */
+     * What leaves only later, with others, fails with TRANSPORT_FAILED. */
     int (*send)(struct transport *, struct transport_attempt *);
     /* The attempt is over; no event follows. Harmless when it is not open. */
     void (*cancel)(struct transport *, struct transport_attempt *);

@@ -1,8 +1,8 @@
 /* net/udp.h: a UDP listener: our own socket, batched calls, answers in place.
  * recvmmsg into preallocated slots, one handler call per datagram, one sendmmsg for the batch; a
- * busy socket is drained batch after batch (bounded) before the loop goes on. PKTINFO only on a
- * wildcard address. Threads: a worker's own. Owner: the worker; slots are shared by all its
- * sockets. */
+ * busy socket is taken out of epoll and drained batch after batch, timers and others have their
+ * turn now and then. PKTINFO only on a wildcard address. Threads: a worker's own. Owner: the
+ * worker; slots are shared by all its sockets. */
 #ifndef WAYPOST_NET_UDP_H
 #define WAYPOST_NET_UDP_H
 
@@ -18,6 +18,10 @@ struct net_batch; /* receive and send slots of one worker */
 
 struct net_batch *net_batch_new(void); /* NULL: out of memory */
 void net_batch_free(struct net_batch *b);
+/* From now on replies to kept queries wait for net_batch_flush, which the owner calls before the
+ * loop waits and before it closes a socket. ERR_NOMEM. */
+int net_batch_hold(struct net_batch *b);
+void net_batch_flush(struct net_batch *b);
 
 /* Binds with SO_REUSEPORT and begins to receive. addr->port 0 takes a free port, see net_udp_port.
  * stats: rows net_stat_rows. ERR_IN_USE, ERR_ACCESS, ERR_UNREACHABLE (not our address), ERR_NOMEM,

@@ -1,14 +1,14 @@
 /* resolver/answers.h: finished wire responses: tier one, what decides the rate of cached answers.
  * Key: (lower-case name, type, DO, CD, view). A hit is: hash, find, copy, patch id, question case,
- * flags, TTLs, send. Shape: a fixed table of buckets of {tag, slot}; entries live in size-classed
- * slabs that are allocated at start and never unmapped. Readers take no lock: they copy an entry by
- * atomic words (acquire; no fences, TSan does not know them) between two loads of its bucket's
- * version (odd while a writer is inside) and retry or miss when it moved. Writers lock one shard.
- * Eviction is SIEVE per size class: a hit writes the visited mark only when it is clear. No scope
- * of a client's network (RFC 7871) is in the key: what is put here answers clients, of whose
- * networks nothing is told; who tells one (daemon/worker.h, worker_ask) gets the resolver's result
- * itself and neither looks here nor puts anything here. Threads: any; clean under TSan without
- * suppressions. */
+ * flags, TTLs, send. Shape: a table of buckets of {tag, slot} that grows with its content; entries
+ * live in size-classed slabs. The room for both is reserved at start and never unmapped. Readers
+ * take no lock: they copy an entry by atomic words (acquire; no fences, TSan does not know them)
+ * between two loads of its bucket's version (odd while a writer is inside) and retry or miss when
+ * it moved. Writers lock one shard. Eviction is SIEVE per size class: a hit writes the visited mark
+ * only when it is clear. No scope of a client's network (RFC 7871) is in the key: what is put here
+ * answers clients, of whose networks nothing is told; who tells one (daemon/worker.h, worker_ask)
+ * gets the resolver's result itself and neither looks here nor puts anything here. Threads: any;
+ * clean under TSan without suppressions. */
 #ifndef WAYPOST_RESOLVER_ANSWERS_H
 #define WAYPOST_RESOLVER_ANSWERS_H
 
@@ -35,7 +35,10 @@ int answers_new(struct answers **t, uint64_t bytes, uint64_t hash_seed);
 void answers_free(struct answers *t);
 /* Hash of the key: taken apart so that a batch can hash and prefetch first. */
 uint64_t answers_hash(const struct answers *t, const struct answers_key *k);
-void answers_prefetch(const struct answers *t, uint64_t hash);
+/* Brings near what answers_get will read: step 0 the bucket, some packets later step 1 the entry.
+ */
+enum { ANSWERS_STEPS = 2 };
+void answers_ahead(const struct answers *t, uint64_t hash, unsigned step);
 /* On a hit writes the response for q to out and returns its length: id, RD and CD bits and question
  * case as asked, AD only when q has AD or DO (RFC 6840 5.8), TTLs lowered by the entry's age, OPT
  * TTL field untouched. 0: miss, expired (any TTL at 0 left), or does not fit cap. *refresh is set
@@ -48,9 +51,11 @@ void answers_refresh_below(struct answers *t, unsigned percent);
 /* Stores a finished response (question first, OPT last or none, no cookie or other per-client
  * option inside) for ttl_s seconds. Finds the TTL offsets itself. ERR_LIMIT: too long, TC set, or
  * ttl 0 (ttl_s or a record's; the lowest of all is the lifetime): not kept. ERR_MISMATCH: another
- * question than the key's. ERR_TRUNC, ERR_FORMAT: not a message. */
+ * question than the key's. ERR_TRUNC, ERR_FORMAT: not a message. again: it was asked for before;
+ * false: it only takes the place of one that is there (and may be expired), so that names that
+ * nobody asks twice have no part in this tier; then a new one is not looked at. */
 int answers_put(struct answers *t, const struct answers_key *k, int64_t now_s, uint32_t ttl_s,
-                const uint8_t *wire, size_t len);
+                const uint8_t *wire, size_t len, bool again);
 /* Forgets one name (type 0: all types), or everything at or below it. */
 unsigned answers_flush(struct answers *t, const uint8_t *name, uint16_t type, bool subtree);
 struct answers_usage {
