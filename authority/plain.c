@@ -232,7 +232,7 @@ size_t authority_plain(struct authority_ask *ask, uint16_t edns_size, uint8_t *b
     if (!z || (q->edns.dnssec_ok && z->has_signatures))
         return 0;
     struct plain p = {ask, z, buf, edns_size, 0};
-    const struct zone_node *n = zone_find_hash(z, q->qname, q->qname_len, ahead->hash);
+    const struct zone_node *n = zone_find_ahead(ahead, q);
     *rcode = n ? DNS_RCODE_NOERROR : DNS_RCODE_NXDOMAIN;
     if (n) /* an answer in full has more than the set */
         return ask->minimal ? answer_node(&p, ask, n) : 0;

@@ -444,8 +444,7 @@ static enum outcome answer_name(struct respond *r)
     const struct zone *z = r->zone;
     struct dns_rrset set;
     const struct zone_node *exact =
-        r->ahead ? zone_find_hash(z, r->name, r->ask->query->qname_len, r->ahead->hash)
-                 : zone_find(z, r->name);
+        r->ahead ? zone_find_ahead(r->ahead, r->ask->query) : zone_find(z, r->name);
     r->ahead = NULL;
     const struct zone_node *n = exact ? exact : zone_encloser(z, r->name);
     if (n->hash_only) { /* RFC 5155 7.2.8 */
@@ -576,7 +575,8 @@ void authority_look_ahead(struct authority_ahead *a, const struct zonedb *db, un
                           const struct dns_query *q, const struct dynamic *dynamic)
 {
     a->known = q->qtype != DNS_TYPE_DS; /* the zone above may be meant */
-    a->failed = false;
+    a->failed = a->is_near = false;
+    a->near = NULL;
     a->zone = a->known ? zonedb_find(db, q->qname, listener, &a->failed) : NULL;
     if (!a->zone)
         return;
@@ -584,12 +584,18 @@ void authority_look_ahead(struct authority_ahead *a, const struct zonedb *db, un
     authority_look_on(a, q, dynamic, 0);
 }
 
-void authority_look_on(const struct authority_ahead *a, const struct dns_query *q,
+void authority_look_on(struct authority_ahead *a, const struct dns_query *q,
                        const struct dynamic *dynamic, unsigned step)
 {
     if (!a->zone)
         return;
-    const struct zone_node *n = zone_ahead(a->zone, a->hash, step);
+    const struct zone_node *n = step > 1 ? a->near : NULL;
+    if (step == 0) {
+        zone_ahead(a->zone, a->hash);
+    } else if (step == 1) {
+        a->near = zone_near(a->zone, a->hash);
+        a->is_near = true;
+    }
     if (!a->zone->dynamic_count || !dynamic || !dynamic->ahead)
         return;
     uint32_t dynamic_id = n ? zone_reach(n)->dynamic : 0, id = dynamic_id - 1;

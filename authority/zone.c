@@ -166,20 +166,19 @@ static inline const struct zone_node *look(const struct zone *z, const uint8_t *
     }
 }
 
-const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned step)
+void zone_ahead(const struct zone *z, uint32_t hash)
 {
-    if (step == 0) {
-        __builtin_prefetch(zone_bucket(z, zone_home(z, hash)));
-        return NULL;
-    }
-    if (step > 1 && !z->dynamic_count)
-        return NULL;
+    __builtin_prefetch(zone_bucket(z, zone_home(z, hash)));
+}
+
+const struct zone_node *zone_near(const struct zone *z, uint32_t hash)
+{
     const struct zone_node *n = look(z, NULL, 0, hash);
-    if (step > 1 || !n)
-        return n;
-    __builtin_prefetch(n);
-    __builtin_prefetch((const uint8_t *)n + 63);
-    return NULL;
+    if (n) {
+        __builtin_prefetch(n);
+        __builtin_prefetch((const uint8_t *)n + 63);
+    }
+    return n;
 }
 
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name)
@@ -191,6 +190,14 @@ const struct zone_node *zone_find(const struct zone *z, const uint8_t *name)
 const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, size_t len,
                                        uint32_t hash)
 {
+    return look(z, name, len, hash);
+}
+
+const struct zone_node *zone_find_near(const struct zone *z, const uint8_t *name, size_t len,
+                                       uint32_t hash, const struct zone_node *near)
+{
+    if (!near || (near->name_len == len && dns_name_equal_len(near->name, name, len)))
+        return near;
     return look(z, name, len, hash);
 }
 

@@ -13,6 +13,7 @@
 #ifndef WAYPOST_ZONE_PRIV_H
 #define WAYPOST_ZONE_PRIV_H
 
+#include "authority/respond.h"
 #include "authority/zone.h"
 #include "base/block.h"
 #include "plain_priv.h"
@@ -182,13 +183,23 @@ bool zone_sets_next(struct zone_sets *s, struct dns_rrset *set);
 const struct zone_node *zone_next(const struct zone *z, const struct zone_node *n);
 
 const struct zone_node *zone_find(const struct zone *z, const uint8_t *name);
-/* The same in parts, of a name of `len` octets: the hash; what is read with it, asked for in steps
- * 0 and 1 (from 2 on the node that it will most likely be is given, in a zone with steered names);
- * and the search. */
+/* The same in parts, between which memory brings near what comes next: the hash; its bucket; the
+ * node that it will most likely be, NULL when there is no such name; and the search. */
 uint32_t zone_hash(const uint8_t *name, size_t len);
-const struct zone_node *zone_ahead(const struct zone *z, uint32_t hash, unsigned step);
+void zone_ahead(const struct zone *z, uint32_t hash);
+const struct zone_node *zone_near(const struct zone *z, uint32_t hash);
+const struct zone_node *zone_find_near(const struct zone *z, const uint8_t *name, size_t len,
+                                       uint32_t hash, const struct zone_node *near);
+/* Without that node. */
 const struct zone_node *zone_find_hash(const struct zone *z, const uint8_t *name, size_t len,
                                        uint32_t hash);
+/* As authority_look_ahead left it. */
+static inline const struct zone_node *zone_find_ahead(const struct authority_ahead *a,
+                                                      const struct dns_query *q)
+{
+    return a->is_near ? zone_find_near(a->zone, q->qname, q->qname_len, a->hash, a->near)
+                      : zone_find_hash(a->zone, q->qname, q->qname_len, a->hash);
+}
 /* Deepest existing ancestor (or the node itself); name is at or below the origin. */
 const struct zone_node *zone_encloser(const struct zone *z, const uint8_t *name);
 /* The node itself or the one before it in canonical order that owns a set of `type`. NULL: none. */

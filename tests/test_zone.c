@@ -299,8 +299,9 @@ static void compare_look(struct model *m, const struct zone *z, const uint8_t *n
                        : name[i];
     const struct zone_node *n = zone_find(z, asked), *up = zone_encloser(z, asked);
     assert_int_equal(n != NULL, in_model(m, name));
-    assert_ptr_equal(
-        n, zone_find_hash(z, asked, dns_name_len(asked), zone_hash(asked, dns_name_len(asked))));
+    uint32_t hash = zone_hash(asked, length(asked));
+    assert_ptr_equal(n, zone_find_hash(z, asked, length(asked), hash));
+    assert_ptr_equal(n, zone_find_near(z, asked, length(asked), hash, zone_near(z, hash)));
     while (!in_model(m, above))
         above += 1 + *above;
     assert_int_equal(order(up->name, above), 0);

@@ -11,6 +11,8 @@
 #include "dns/msg_parse.h"
 #include "dns/msg_write.h"
 
+struct zone_node;
+
 enum authority_result {
     AUTHORITY_NOT_OURS, /* no enclosing zone on this listener: nothing was written (route on, or
                            REFUSED) */
@@ -26,6 +28,8 @@ struct authority_ahead {
     const struct zone *zone; /* NULL: none, or `failed` */
     uint32_t hash;           /* of the name in it */
     bool known, failed;      /* not known: to be looked for when it is its turn */
+    bool is_near;            /* `near` is the node that it will be, most likely; NULL: none */
+    const struct zone_node *near;
 };
 enum { AUTHORITY_STEPS = 4 };
 
@@ -58,7 +62,7 @@ struct authority_out {
 /* Step 0, and each of the others. */
 void authority_look_ahead(struct authority_ahead *a, const struct zonedb *db, unsigned listener,
                           const struct dns_query *q, const struct dynamic *dynamic);
-void authority_look_on(const struct authority_ahead *a, const struct dns_query *q,
+void authority_look_on(struct authority_ahead *a, const struct dns_query *q,
                        const struct dynamic *dynamic, unsigned step);
 
 enum authority_result authority_respond(const struct authority_ask *ask, struct dns_writer *scratch,
