@@ -458,10 +458,8 @@ static bool question_is(const uint8_t *wire, size_t len, const uint8_t *qname, s
            (!memcmp(name, qname, name_len) || dns_name_equal(name, qname));
 }
 
-/* Without the lock: while a writer is inside, either answer will do. */
-static bool is_there(struct answers *t, uint64_t hash)
+static bool is_there(const struct shard *s, uint64_t hash)
 {
-    const struct shard *s = shard_of(t, hash);
     uint32_t count = atomic_load_explicit(&s->bucket_count, memory_order_acquire);
     int way;
     return find(s, bucket_at(s, count, hash), hash, &way) != 0;
@@ -478,8 +476,6 @@ int answers_put(struct answers *t, const struct answers_key *k, int64_t now_s, u
     if (get_u16(wire + 2) & FLAG_TC)
         return ERR_LIMIT;
     uint64_t hash = answers_hash(t, k);
-    if (!again && !is_there(t, hash))
-        return 0;
     uint16_t offsets[TTLS_MAX], ttls;
     int err = find_ttls(wire, len, name_len + 4, offsets, &ttls, &ttl_s);
     if (err)
@@ -490,6 +486,10 @@ int answers_put(struct answers *t, const struct answers_key *k, int64_t now_s, u
         return ERR_LIMIT;
     struct shard *s = shard_of(t, hash);
     pthread_mutex_lock(&s->lock);
+    if (!again && !slab_has_room(&s->slab, cls) && !is_there(s, hash)) {
+        pthread_mutex_unlock(&s->lock);
+        return 0;
+    }
     slab_ref ref = slot_take(s, cls, now_s);
     slab_store(&s->slab, ref, WORD_HASH, hash);
     slab_store(&s->slab, ref, WORD_TIMES, (uint64_t)(uint32_t)now_s << 32 | ttl_s);

@@ -121,6 +121,12 @@ int slab_class_of(size_t n)
     return -1;
 }
 
+bool slab_has_room(const struct slab *s, int cls)
+{
+    const struct slab_class *c = &s->classes[cls];
+    return c->spare || c->open || s->pages_given < s->page_count;
+}
+
 slab_ref slab_take(struct slab *s, int cls)
 {
     struct slab_class *c = &s->classes[cls];

@@ -46,6 +46,8 @@ int slab_init(struct slab *s, _Atomic uint64_t *words, uint32_t page_count);
 void slab_fini(struct slab *s);
 /* Smallest class for n octets (word 0 included), -1 when none is large enough. */
 int slab_class_of(size_t n);
+/* Whether slab_take would give one. */
+bool slab_has_room(const struct slab *s, int cls);
 /* A slot, now the newest of its class; 0 when the class is full and no page is left. */
 slab_ref slab_take(struct slab *s, int cls);
 /* Back to the free slots of its class. */

@@ -52,8 +52,8 @@ void answers_refresh_below(struct answers *t, unsigned percent);
  * option inside) for ttl_s seconds. Finds the TTL offsets itself. ERR_LIMIT: too long, TC set, or
  * ttl 0 (ttl_s or a record's; the lowest of all is the lifetime): not kept. ERR_MISMATCH: another
  * question than the key's. ERR_TRUNC, ERR_FORMAT: not a message. again: it was asked for before;
- * false: it only takes the place of one that is there (and may be expired), so that names that
- * nobody asks twice have no part in this tier; then a new one is not looked at. */
+ * false: it pushes nobody out, it takes free room or the place of one that is there (and may be
+ * expired), so that names that nobody asks twice do not empty a full tier. */
 int answers_put(struct answers *t, const struct answers_key *k, int64_t now_s, uint32_t ttl_s,
                 const uint8_t *wire, size_t len, bool again);
 /* Forgets one name (type 0: all types), or everything at or below it. */
