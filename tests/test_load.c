@@ -1,6 +1,7 @@
 /* Load against a scripted name server: every query and every answer is counted as what it was, and
  * a stall of either side shows in the latencies of an open loop. */
 /* threads */
+/* alone */
 #include "net/load.h"
 
 #include "base/err.h"
