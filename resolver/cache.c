@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
     CACHE_SET_BYTES_MAX = 16384,
@@ -51,6 +52,9 @@ struct cache {
     uint64_t seed;
     uint32_t buckets_max; /* per shard, a power of two */
     unsigned shard_count;
+    void *map; /* the shards' buckets, then their ghosts */
+    size_t map_size;
+    uint32_t *ghosts;
     struct shard shards[];
 };
 
@@ -294,16 +298,28 @@ static void item_replace(struct shard *s, struct item *old, struct item *i, int6
     item_remove(s, old);
 }
 
-static int shard_init(const struct cache *c, struct shard *s)
+/* The tables of all shards: reserved at once, touched when used, so that an idle server stays
+ * small.
+ */
+static int map_tables(struct cache *c, unsigned shards)
+{
+    size_t n = (size_t)shards * c->buckets_max;
+    c->map_size = n * (sizeof(struct item *) + sizeof(uint32_t));
+    void *map = mmap(NULL, c->map_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
+        return ERR_NOMEM;
+    c->map = map;
+    c->ghosts = (uint32_t *)(void *)((struct item **)map + n);
+    return 0;
+}
+
+static int shard_init(const struct cache *c, unsigned index, struct shard *s)
 {
     size_t n = c->buckets_max;
-    s->buckets = calloc(n, sizeof(struct item *));
-    s->ghosts = calloc(n, sizeof(uint32_t));
-    if (!s->buckets || !s->ghosts || pthread_mutex_init(&s->lock, NULL)) {
-        free(s->buckets);
-        free(s->ghosts);
+    if (pthread_mutex_init(&s->lock, NULL))
         return ERR_NOMEM;
-    }
+    s->buckets = (struct item **)c->map + index * n;
+    s->ghosts = c->ghosts + index * n;
     s->bucket_count = CACHE_BUCKETS_MIN;
     list_init(&s->small);
     list_init(&s->main);
@@ -326,10 +342,10 @@ void cache_free(struct cache *c)
     for (unsigned n = 0; n < c->shard_count; n++) {
         struct shard *s = &c->shards[n];
         shard_clear(s);
-        free(s->buckets);
-        free(s->ghosts);
         pthread_mutex_destroy(&s->lock);
     }
+    if (c->map)
+        munmap(c->map, c->map_size);
     free(c);
 }
 
@@ -354,15 +370,17 @@ int cache_new(struct cache **out, uint64_t bytes, unsigned shards, uint64_t hash
     while ((uint64_t)c->buckets_max * 2 * CACHE_BYTES_PER_BUCKET <= c->shard_limit &&
            c->buckets_max < 1u << 30)
         c->buckets_max *= 2;
-    for (; c->shard_count < shards; c->shard_count++) {
-        int err = shard_init(c, &c->shards[c->shard_count]);
-        if (err) {
-            cache_free(c);
-            return err;
-        }
+    int err = map_tables(c, shards);
+    for (; !err && c->shard_count < shards; c->shard_count++) {
+        err = shard_init(c, c->shard_count, &c->shards[c->shard_count]);
+        if (err)
+            break;
     }
-    *out = c;
-    return 0;
+    if (err)
+        cache_free(c);
+    else
+        *out = c;
+    return err;
 }
 
 /* With the shard's lock held. */
