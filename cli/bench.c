@@ -248,7 +248,7 @@ static bool may_load(const struct bench *b)
     fprintf(stderr,
             "waypost bench: %s is neither on this machine nor in a private network, and this would "
             "be %s: a server that is not yours may suffer, and its operator may take it for an "
-            "attack.\nTake --rate %u or less, or say --yes when you may load it.\n",
+            "attack.\nTake --rate %d or less, or say --yes when you may load it.\n",
             at, o->window ? "as much as it bears" : "more than a client's share", POLITE_RATE);
     return false;
 }

@@ -9,9 +9,10 @@
 
 #include "authority/respond.h"
 
-/* As authority_respond with the same ask; ask->edns is not looked at but for what `options` says.
- * edns_size: the payload size to offer. Returns the length of the answer in buf and sets *rcode; 0
- * when it is not plain: ask->again is set then if a steered name was decided already. */
+/* As authority_respond with the same ask, but without ask->edns when the answer's OPT has no more
+ * to say than its payload size (edns_size), DO and the client's subnet. Returns the length of the
+ * answer in buf and sets *rcode; 0 when it is not plain: ask->again is set then if a steered name
+ * was decided already. */
 size_t authority_plain(struct authority_ask *ask, uint16_t edns_size, uint8_t *buf,
                        uint16_t *rcode);
 
