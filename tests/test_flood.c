@@ -142,8 +142,8 @@ static void test_steady_set(void **state)
         {"a quarter of the room", MIB, 1500, false, false},
         {"random names that exist", MIB, 1500, true, false},
         {"several shards", 4 * MIB, 4000, false, false},
-        {"random names, each twice", MIB, 500, false, true},
-        {"names that exist, each twice", MIB, 500, true, true},
+        {"random names, each twice", MIB, 1000, false, true},
+        {"names that exist, each twice", MIB, 1000, true, true},
     };
     for (size_t n = 0; n < sizeof rows / sizeof *rows; n++) {
 
