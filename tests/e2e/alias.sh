@@ -62,7 +62,7 @@ P
     last=$!
     pids+=("$last")
 }
-web_port=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+web_port=$(python3 tests/support/ports.py 1 127.0.0.1 127.0.0.2)
 origin 127.0.0.1 "$web_port"
 origin 127.0.0.2 "$web_port"
 second=$last

@@ -16,7 +16,8 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from steered import WAYPOST, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from steered import WAYPOST  # noqa: E402
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 TABLE = os.path.join(ROOT, "tests", "bench", "budget.txt")
@@ -105,7 +106,7 @@ class Counted:
 
     def __init__(self, folder):
         self.folder = folder
-        self.ports = {"authority": free_port("127.0.0.1"), "resolver": free_port("127.0.0.1")}
+        self.ports = {"authority": free_port(), "resolver": free_port()}
         for name, text in (("root.zone", ROOT_ZONE), ("example.zone", ZONE), ("hints", ". 3600 NS a.root.\na.root. 3600 A 127.0.0.1\n"),
                            ("conf.yaml", CONFIG.format(database=DATABASE, pools=POOLS, members=", ".join(
                                f"m{i}: {{ address: 192.0.2.{10 + i}, weight: {10 * i} }}" for i in range(1, 5)), **self.ports))):

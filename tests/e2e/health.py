@@ -14,7 +14,8 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from steered import Client, Origin, Server, certificates, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from steered import Client, Origin, Server, certificates  # noqa: E402
 
 if not shutil.which("openssl"):
     print("openssl is not installed: skipped")

@@ -14,7 +14,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from steered import Client, Origin, Server, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from steered import Client, Origin, Server  # noqa: E402
 
 ROUNDS, MEMBERS, NET = 10, 8, "127.64.0."
 FULL = "full"  # this script again, inside its own mount namespace

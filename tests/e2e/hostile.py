@@ -29,9 +29,13 @@ except ImportError:
     print("dnspython is not installed: skipped")
     sys.exit(77)
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from ports import free_port  # noqa: E402
+
 WAYPOST = os.environ["WAYPOST"]
 NET = "127.79.0."
 ROOT, TLD, GOOD, RESOLVER, LIVE, DEAD, EVIL, ACCOMPLICE, SOURCE = (NET + n for n in ("1", "2", "3", "4", "9", "8", "66", "67", "5"))
+SERVERS = ROOT, TLD, GOOD, LIVE, EVIL, ACCOMPLICE
 SOA = "a. h. 1 1 1 1 60"
 SIG = "A 13 3 300 20300101000000 20200101000000 1 {} AAAA"
 
@@ -153,26 +157,14 @@ def serve_tcp(server, listener):
         s.close()
 
 
-def free_port():
-    while True:
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        s.bind((ROOT, 0))
-        port, opened = s.getsockname()[1], []
-        s.close()
-        try:
-            for server in (ROOT, TLD, GOOD, LIVE, EVIL, ACCOMPLICE):
-                u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                t = socket.socket()
-                t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                u.bind((server, port))
-                t.bind((server, port))
-                t.listen()
-                opened.append((server, u, t))
-            return port, opened
-        except OSError:
-            for _, u, t in opened:
-                u.close()
-                t.close()
+def listen(server, port):
+    u, t = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+    t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    u.bind((server, port))
+    t.bind((server, port))
+    t.listen()
+    threading.Thread(target=serve_udp, args=(server, u), daemon=True).start()
+    threading.Thread(target=serve_tcp, args=(server, t), daemon=True).start()
 
 
 failures = []
@@ -186,10 +178,9 @@ def check(ok, what, *more):
 
 def main():
     out = tempfile.mkdtemp()
-    port, sockets = free_port()
-    for server, u, t in sockets:
-        threading.Thread(target=serve_udp, args=(server, u), daemon=True).start()
-        threading.Thread(target=serve_tcp, args=(server, t), daemon=True).start()
+    port = free_port(*SERVERS, RESOLVER)
+    for server in SERVERS:
+        listen(server, port)
     with open(f"{out}/hints", "w") as f:
         f.write(f". 300 IN NS a.\na. 300 IN A {ROOT}\n")
     with open(f"{out}/conf.yaml", "w") as f:

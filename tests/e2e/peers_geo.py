@@ -16,6 +16,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../support'))
+from ports import free_port  # noqa: E402
+
 WAYPOST = os.environ['WAYPOST']
 A, B, DEFAULT = '192.0.2.1', '192.0.2.2', '192.0.2.9'
 ZONE = 'policy.example'
@@ -26,17 +29,6 @@ TYPES = {'A': 1, 'AAAA': 28, 'SOA': 6}
 def fail(text):
     print('peers_geo: ' + text, file=sys.stderr)
     sys.exit(1)
-
-
-def free_port():
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as t, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
-            t.bind(('127.0.0.1', 0))
-            try:
-                u.bind(t.getsockname())
-                return t.getsockname()[1]
-            except OSError:
-                pass
 
 
 # ---- asking ----

@@ -7,8 +7,7 @@ out=$(mktemp -d)
 pid=
 trap '[ -n "$pid" ] && kill $pid 2>/dev/null; wait 2>/dev/null; rm -rf "$out"' EXIT
 export XDG_RUNTIME_DIR=$out
-port=$(python3 -c 'import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(python3 tests/support/ports.py 1 127.78.0.{1,2,3,4,5})
 cat >"$out/root.zone" <<'ZONE'
 $TTL 300
 @ SOA a.root. h. 1 1 1 1 60

@@ -11,20 +11,7 @@ out=$(mktemp -d)
 pids=()
 trap '[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$out"' EXIT
 zones="nsec nsec3 optout"
-# Free for both protocols, and none that the kernel gives to clients in the meantime.
-read -r authority first cached < <(python3 -c '
-import random, socket
-ports = []
-while len(ports) < 3:
-    port = random.randrange(10000, 30000)
-    try:
-        for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
-            with socket.socket(socket.AF_INET, kind) as s:
-                s.bind(("127.0.0.1", port))
-        ports += [port] if port not in ports else []
-    except OSError:
-        pass
-print(*ports)')
+read -r authority first cached < <(python3 tests/support/ports.py 3)
 start() { # start PORT, with its configuration on the standard input
     { echo "server: { control: none }"; cat; } >"$out/$1.yaml"
     "$WAYPOST" run -c "$out/$1.yaml" >"$out/$1.log" 2>&1 &

@@ -10,15 +10,11 @@ import subprocess
 import threading
 import time
 
+from ports import free_port
+
 WAYPOST = os.environ.get("WAYPOST", "")
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 BAD = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-
-
-def free_port(address):
-    with socket.socket() as s:
-        s.bind((address, 0))
-        return s.getsockname()[1]
 
 
 class Origin:
@@ -196,7 +192,7 @@ class Server:
     def __init__(self, folder, port=None):
         self.folder, self.control = folder, os.path.join(folder, "control")
         self.conf, self.logname = os.path.join(folder, "conf.yaml"), os.path.join(folder, "log")
-        self.port = port or free_port("127.0.0.1")
+        self.port = port or free_port()
         self.process = None
 
     def configure(self, gslb, zone="$TTL 300\n@ SOA a h 1 3600 600 86400 60\n@ NS a\na A 192.0.2.2\n"):
