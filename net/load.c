@@ -36,6 +36,12 @@ static int64_t due_ns(const struct load *l)
     return l->pace_ns + (int64_t)(l->due >> 16);
 }
 
+/* What is due after the end does not leave, however late we come round to it. */
+static bool is_due(const struct load *l)
+{
+    return due_ns(l) <= l->now_ns && due_ns(l) <= l->phase_end_ns;
+}
+
 static void pace_on(struct load *l)
 {
     if (l->o->poisson) { /* gaps of a Poisson process are exponential; 53 bits make (0, 1] */
@@ -51,8 +57,7 @@ static bool is_allowed(const struct load *l, const struct load_client *c)
 {
     if (!is_sending(l) || (l->o->count && l->r->counts.sent >= l->o->count))
         return false;
-    return l->o->window ? c->slots.waiting < c->share && c->slots.waiting < l->ramp
-                        : due_ns(l) <= l->now_ns;
+    return l->o->window ? c->slots.waiting < c->share && c->slots.waiting < l->ramp : is_due(l);
 }
 
 size_t load_next(struct load *l, struct load_client *c, uint8_t out[LOAD_QUERY_MAX])
@@ -143,7 +148,7 @@ void load_fill(struct load *l, struct load_client *c)
 /* Open loop: what is due, by the clients in turn. False: no client takes more now. */
 static bool pace(struct load *l)
 {
-    for (unsigned n = 0, full = 0; n < PACE_BATCHES && due_ns(l) <= l->now_ns;) {
+    for (unsigned n = 0, full = 0; n < PACE_BATCHES && is_due(l);) {
         struct load_client *c = &l->clients[l->turn];
         l->turn = l->turn + 1 < l->o->clients ? l->turn + 1 : 0;
         unsigned sent = c->up ? l->link->send(l, c, LOAD_BATCH) : 0;
@@ -278,8 +283,10 @@ static void enter_drain(struct load *l)
     r->wait_ns = waited < 0 || l->wait_ns < 0 ? -1 : waited - l->wait_ns;
     r->sending_ns = l->now_ns - l->begin_ns;
     r->in_time = r->counts.answered;
-    if (!l->o->window && due_ns(l) <= l->now_ns && !l->r->stopped)
-        r->behind = (((uint64_t)(l->now_ns - l->pace_ns) << 16) - l->due) / l->gap;
+    if (!l->o->window && is_due(l) && !l->r->stopped) {
+        int64_t until_ns = l->now_ns < l->phase_end_ns ? l->now_ns : l->phase_end_ns;
+        r->behind = (((uint64_t)(until_ns - l->pace_ns) << 16) - l->due) / l->gap;
+    }
     l->phase = LOAD_DRAIN;
     l->phase_end_ns = l->now_ns + l->o->timeout_ns + 2 * LOAD_TICK_NS;
     tell(l, LOAD_ENDS);

@@ -204,7 +204,10 @@ static void *serve(void *arg)
 void responder_start(struct responder *r)
 {
     uint16_t port = 0;
+    int size = 4 << 20; /* a pause on a busy machine is longer than asked for */
     r->udp = loopback_bind("127.0.0.1", SOCK_DGRAM, &port);
+    if (setsockopt(r->udp, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size))
+        setsockopt(r->udp, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     r->tcp = loopback_bind("127.0.0.1", SOCK_STREAM, &port);
     r->stop = eventfd(0, EFD_CLOEXEC);
     assert_true(r->stop >= 0);
