@@ -25,6 +25,12 @@ static bool is_plain_type(uint16_t type)
     }
 }
 
+/* The name in it may have addresses of ours to be added. */
+static bool has_target(uint16_t type)
+{
+    return type == DNS_TYPE_SRV || type == DNS_TYPE_SVCB || type == DNS_TYPE_HTTPS;
+}
+
 /* ---- made when a zone is loaded ---- */
 
 /* Where a name written in a message ends; its compression pointer, when it has one, is noted. */
@@ -122,7 +128,7 @@ static size_t answer_set(const struct plain *p, const struct dns_rrset *set, uin
     enum {
         HEAD = 10
     }; /* pointer to the question, type, class, TTL; the length lies with the data */
-    uint8_t *at = begin(p, set->size + (size_t)HEAD * set->count);
+    uint8_t *at = has_target(set->type) ? NULL : begin(p, set->size + (size_t)HEAD * set->count);
     if (!at)
         return 0;
     DNS_RR_FOR (rd, set) {

@@ -41,8 +41,6 @@ struct respond {
 
 static void note_extra(struct respond *r, const struct dns_rrset *set)
 {
-    if (r->ask->minimal && set->type != DNS_TYPE_NS) /* who asks for servers is about to ask them */
-        return;
     DNS_RR_FOR (rd, set) {
         const uint8_t *target = dns_rdata_target(set->type, rd.at, rd.len);
         bool service = set->type == DNS_TYPE_SVCB || set->type == DNS_TYPE_HTTPS;
@@ -311,7 +309,6 @@ static enum outcome answer_chosen(struct respond *r, const struct dynamic_answer
     return OUTCOME_DONE;
 }
 
-/* As answer_node, for what is decided now; STATIC: the zone's own records are the answer. */
 /* Has the zone itself something to answer this with? */
 static bool has_own(const struct respond *r, const struct zone_node *n, uint16_t qtype)
 {
@@ -321,6 +318,7 @@ static bool has_own(const struct respond *r, const struct zone_node *n, uint16_t
                                        zone_node_get(r->zone, n, DNS_TYPE_CNAME, 0, &set);
 }
 
+/* As answer_node, for what is decided now; STATIC: the zone's own records are the answer. */
 static enum outcome answer_steered(struct respond *r, const struct zone_node *n,
                                    const uint8_t *owner, const struct zone_node *encloser)
 {

@@ -89,7 +89,7 @@ static void new_authority(const char *zone, FILE *out)
             "  - { name: %s, file: %s.zone }\n"
             "\n"
             "authority:\n"
-            "  responses: full            # or minimal\n",
+            "  responses: minimal         # full: each answer names the zone's servers too\n",
             zone, zone);
 }
 

@@ -151,8 +151,8 @@ const struct config_option config_options[] = {
     UNBUILT("zones[].role", "Catalog and secondary zones."),
 
     MAPS("authority", "How our own zones are answered."),
-    CHOICE("authority.responses", "full", "minimal|full",
-           "Leave out what need not be there, or not."),
+    CHOICE("authority.responses", "minimal", "minimal|full",
+           "full: each answer also names the zone's servers (NS and their addresses)."),
 
     MAPS("resolver", "Resolving the names of others."),
     PREFIXES("resolver.allow",

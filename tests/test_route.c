@@ -38,6 +38,7 @@ static const char conf[] =
     "  - { name: world, file: world.zone, on: [world] }\n"
     "  - { name: sub.own.test, file: sub.zone, on: [world] }\n"
     "  - { name: wide.own.test, file: wide.zone, on: [world] }\n"
+    "authority: { responses: full }\n"
     "resolver:\n"
     "  allow: [127.0.0.0/8]\n"
     "  root-hints: hints.zone\n"

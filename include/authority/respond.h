@@ -43,7 +43,7 @@ struct authority_ask {
     const struct addr *client; /* source of the packet, for dynamic */
     size_t limit;              /* octets the client takes (UDP size or 65535) */
     const struct authority_ahead *ahead; /* of this very question and db; NULL: nothing is known */
-    bool minimal;             /* leave out authority and additional data that is not required */
+    bool minimal;             /* leave out the zone's own servers where nobody asked for them */
     bool recursion_available; /* sets RA */
     bool completes;           /* what LEAVES will be completed by the resolver */
     bool again;               /* the same query, answered a second time: see dynamic.h */

@@ -20,8 +20,7 @@ listen:
         return [os.environ.get('WAYPOST', ROOT + '/build/waypost'), 'run', '-c', f]
 
     def _zone(self, c, zone, rest=''):
-        return self._run(c, 'authority', f'''authority: {{ responses: minimal }}
-zones:
+        return self._run(c, 'authority', f'''zones:
   - {{ name: {zone}, file: {c.data}/{zone}.zone }}
 {rest}''')
 

@@ -32,7 +32,6 @@ CONFIG = """server: {{ workers: 1, control: none, log: info }}
 listen:
   - {{ address: 127.0.0.1, port: {authority}, role: authority }}
   - {{ address: 127.0.0.1, port: {resolver}, role: resolver }}
-authority: {{ responses: minimal }}
 zones: [ {{ name: ., file: root.zone }}, {{ name: example.test, file: example.zone }} ]
 resolver: {{ root-hints: hints, upstream-port: {authority}, ask-loopback: yes, special-zones: no }}
 gslb:
