@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -44,6 +45,16 @@ bool runtime_has_ipv6(void)
     if (fd >= 0)
         close(fd);
     return has;
+}
+
+uint64_t runtime_open_files(void)
+{
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l))
+        return UINT64_MAX;
+    rlim_t before = l.rlim_cur;
+    l.rlim_cur = l.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &l) ? before : l.rlim_cur;
 }
 
 void runtime_notify(const char *state)

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define FILES_WANTED 4096
@@ -56,12 +55,10 @@ static void check_clock(struct doctor *d)
 
 static void check_files(struct doctor *d)
 {
-    struct rlimit l;
+    uint64_t files = runtime_open_files();
     char text[64];
-    if (getrlimit(RLIMIT_NOFILE, &l))
-        return;
-    snprintf(text, sizeof text, "%llu open files allowed", (unsigned long long)l.rlim_cur);
-    say(d, l.rlim_cur >= FILES_WANTED ? FINE : WARN, "limits", text,
+    snprintf(text, sizeof text, "%llu open files allowed", (unsigned long long)files);
+    say(d, files >= FILES_WANTED ? FINE : WARN, "limits", text,
         "ulimit -n 65536, or LimitNOFILE=65536 in the unit");
 }
 

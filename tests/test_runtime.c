@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -32,6 +33,19 @@ static void folder_is_our_own(void **state)
     assert_false(runtime_path(path, sizeof path, "control", true));
     unlink(foreign);
     rmdir(dir);
+}
+
+static void raises_the_limit_of_open_files(void **state)
+{
+    struct rlimit before, low, after;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = (struct rlimit){before.rlim_max / 2, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(runtime_open_files(), before.rlim_max);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+    assert_int_equal(after.rlim_cur, before.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &before);
 }
 
 static void notifies(void **state)
@@ -60,6 +74,7 @@ static void notifies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(folder_is_our_own),
+                                       cmocka_unit_test(raises_the_limit_of_open_files),
                                        cmocka_unit_test(notifies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

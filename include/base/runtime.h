@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Path of `name` in the runtime folder, made (0700) when `make`. False: no such folder of ours, or
  * the path does not fit; out is then "". */
@@ -15,6 +16,9 @@ bool runtime_path(char *out, size_t cap, const char *name, bool make);
 
 /* Whether this machine has IPv6 at all: whether ::1 can be bound. */
 bool runtime_has_ipv6(void);
+
+/* Raises the soft limit of open files to the hard one; how many this process may have open. */
+uint64_t runtime_open_files(void);
 
 /* Tells the service manager, when there is one (sd_notify's protocol: one datagram to
  * $NOTIFY_SOCKET): "READY=1", "RELOADING=1", "STOPPING=1", "STATUS=...". */
