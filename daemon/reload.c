@@ -133,7 +133,24 @@ static void publish(struct server *s)
     server_watch_files(s);
 }
 
-/* What can only be held against what runs: the sockets, and whether members can be watched. */
+/* Each listener has them since it was made. */
+static bool same_tcp_limits(struct background *b)
+{
+    const struct config *before = b->before->config, *after = b->after->config;
+    bool same = true;
+    for (const struct config_option *o = config_options; o->path; o++)
+        if (!strncmp(o->path, "server.tcp.", strlen("server.tcp.")) &&
+            config_int(before, NULL, o->path) != config_int(after, NULL, o->path)) {
+            config_complain(after, config_node(after, NULL, o->path), DIAG_ERROR,
+                            "restart the server", &b->diags, "%s: cannot change at a reload",
+                            o->path);
+            same = false;
+        }
+    return same;
+}
+
+/* What can only be held against what runs: the sockets, their limits, and whether members can be
+ * watched. */
 static void check_running(struct server *s)
 {
     struct background *b = &s->bg;
@@ -141,6 +158,8 @@ static void check_running(struct server *s)
         diag_add(&b->diags, DIAG_ERROR,
                  &(struct diag_at){.file = s->path, .hint = "restart the server"},
                  "the addresses under listen: cannot change at a reload");
+        b->err = ERR_INVALID;
+    } else if (!same_tcp_limits(b)) {
         b->err = ERR_INVALID;
     } else if (!s->ending) {
         b->err = server_watch(s, b->after, &b->diags);

@@ -18,6 +18,7 @@
 
 #define SERVER_TICK_MS    100 /* how soon a retired snapshot is looked at again */
 #define ANSWERS_BYTES_MIN (1u << 20)
+#define FILES_OF_WORKER   640 /* mostly the resolver's sockets (net/upstream.h) */
 
 /* ---- the control loop ---- */
 
@@ -158,6 +159,36 @@ static unsigned count_workers(const struct config *c)
     long want = (long)config_int(c, NULL, "server.workers"), cores = sysconf(_SC_NPROCESSORS_ONLN);
     want = want ? want : cores > 0 ? cores : 1;
     return want < SERVER_WORKERS_MAX ? (unsigned)want : SERVER_WORKERS_MAX;
+}
+
+static void take_tcp_limits(struct net_stream_limits *l, const struct config *c)
+{
+    net_stream_limits_default(l);
+    l->connections = (unsigned)config_int(c, NULL, "server.tcp.connections");
+    l->per_client = (unsigned)config_int(c, NULL, "server.tcp.per-client");
+    l->first_ms = (unsigned)config_int(c, NULL, "server.tcp.first-timeout");
+    l->idle_ms = (unsigned)config_int(c, NULL, "server.tcp.idle-timeout");
+}
+
+/* Without a file for it a connection is closed as soon as it comes, and a resolver cannot ask. The
+ * default is nobody's wish: it goes by what there is. */
+static void check_open_files(const struct server *s, const struct snapshot *snap,
+                             struct diag_list *diags)
+{
+    const struct config_node *asked = config_node(snap->config, NULL, "server.tcp.connections");
+    unsigned tcp = 0;
+    for (unsigned i = 0; i < snap->listener_count; i++)
+        tcp += snap->listeners[i].tcp;
+    uint64_t want =
+        s->place.workers * ((uint64_t)s->shared.tcp.connections * tcp + FILES_OF_WORKER);
+    uint64_t allowed = runtime_open_files();
+    if (asked && want > allowed)
+        config_complain(snap->config, asked, DIAG_WARNING,
+                        "raise LimitNOFILE in the unit, or write fewer connections", diags,
+                        "server.tcp.connections: %u at each of %u workers, for %u listeners, can "
+                        "need %llu open files; only %llu are allowed",
+                        s->shared.tcp.connections, s->place.workers, tcp, (unsigned long long)want,
+                        (unsigned long long)allowed);
 }
 
 static int bind_workers(struct server *s, struct diag_list *diags)
@@ -349,6 +380,7 @@ static int start_serving(struct server *s, const struct config *config, const ch
     struct passwd pw;
     char names[4096];
     int err = find_user(config, &pw, names, sizeof names, diags);
+    check_open_files(s, server_snapshot(s), diags);
     err = err ? err : probe_addresses(s, diags);
     err = err ? err : make_engine(s, diags);
     err = err ? err : bind_workers(s, diags);
@@ -377,6 +409,7 @@ int server_start(struct server **out, struct config *config, const struct server
     signal(SIGPIPE, SIG_IGN); /* a client may be gone while we write */
     set_log_level(config);
     s->shared.drain_ms = config_int(config, NULL, "server.drain");
+    take_tcp_limits(&s->shared.tcp, config);
     snap_init(&s->shared.domain);
     int err = engine_init(&s->engine, config, diags);
     err = err ? err : gslb_table_new(&s->shared.table);

@@ -3,7 +3,6 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "net/counters.h"
-#include "net/stream.h"
 #include "net/udp.h"
 #include "net/upstream.h"
 #include "resolver/trace.h"
@@ -174,8 +173,6 @@ static void on_wake(uv_async_t *h)
 
 static int make_listeners(struct worker *w, const struct snapshot *snap, unsigned *failed)
 {
-    struct net_stream_limits limits;
-    net_stream_limits_default(&limits);
     for (unsigned i = 0; i < snap->listener_count; i++) {
         const struct snapshot_listener *l = &snap->listeners[i];
         *failed = i;
@@ -183,8 +180,8 @@ static int make_listeners(struct worker *w, const struct snapshot *snap, unsigne
                                         &w->route.handler, w->stats[WORKER_NET])
                          : 0;
         if (!err && l->tcp)
-            err = net_stream_open(&w->tcp[i], &w->loop, &l->addr, i, &w->route.handler, &limits,
-                                  w->stats[WORKER_NET]);
+            err = net_stream_open(&w->tcp[i], &w->loop, &l->addr, i, &w->route.handler,
+                                  &w->shared->tcp, w->stats[WORKER_NET]);
         if (err)
             return err;
     }

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "daemon/engine.h"
 #include "daemon/route.h"
+#include "net/stream.h"
 
 #include <stdatomic.h>
 #include <uv.h>
@@ -23,6 +24,7 @@ struct worker_shared {
     const struct clock *clock;
     uint8_t cookie_secret[16];
     int64_t drain_ms;
+    struct net_stream_limits tcp; /* of each listener */
 };
 
 enum worker_stats { WORKER_ROUTE, WORKER_NET, WORKER_RESOLVER, WORKER_STATS };

@@ -15,7 +15,7 @@
 struct net_stream;
 
 struct net_stream_limits {
-    unsigned connections; /* in all, per worker: 1000 */
+    unsigned connections; /* in all: 1000 */
     unsigned per_client;  /* from one address: 100 */
     unsigned first_ms;    /* until the first complete query: 5000 */
     unsigned idle_ms;     /* without traffic, nothing owed: 10000 */
