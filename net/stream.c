@@ -2,6 +2,8 @@
 
 #include "base/cursor.h"
 #include "base/err.h"
+#include "base/hash.h"
+#include "base/rng.h"
 #include "net/counters.h"
 #include "net_priv.h"
 
@@ -15,6 +17,7 @@
 #define STREAM_SWEEP_MS 250   /* precision of the timeouts */
 #define FRAME_MAX       65537 /* length and the longest message */
 #define GATHER_MAX      (4 * FRAME_MAX)
+#define CLIENT_LISTS    1024
 #define FRAME_SMALL     4096 /* a begun frame up to this is put in front of the next read */
 
 struct net_stream {
@@ -26,7 +29,10 @@ struct net_stream {
     struct handler *handler;
     struct stat_block *stats;
     struct net_stream_limits limits;
-    struct list conns; /* longest without traffic first */
+    struct list conns;                 /* longest without traffic first */
+    struct list clients[CLIENT_LISTS]; /* the same by hash of the address, so that what one client
+                                          has is counted without looking at all others */
+    uint64_t seed;
     unsigned count;
     unsigned handles; /* open: listener, timer, one per connection object */
     bool closing;
@@ -40,7 +46,8 @@ struct net_stream {
 /* Lives until its handle is closed, nothing is owed and nothing is being written. */
 struct conn {
     uv_tcp_t tcp;
-    struct list link;
+    struct list link, near; /* in conns, and in the client's list */
+    struct list *mates;     /* that list */
     struct net_stream *stream;
     struct addr client;
     uint64_t born_ms, active_ms;
@@ -101,6 +108,7 @@ static void conn_close(struct conn *c)
         return;
     c->closing = true;
     list_remove(&c->link);
+    list_remove(&c->near);
     c->stream->count--;
     uv_close((uv_handle_t *)&c->tcp, on_conn_closed);
 }
@@ -119,6 +127,8 @@ static void conn_touch(struct conn *c)
     c->active_ms = uv_now(c->stream->loop);
     list_remove(&c->link);
     list_push(&c->stream->conns, &c->link);
+    list_remove(&c->near);
+    list_push(c->mates, &c->near);
 }
 
 /* ---- writing ---- */
@@ -373,27 +383,44 @@ static bool is_busy(const struct conn *c)
 }
 
 /* The idlest: longest without traffic; who waits for an answer is not idle while others are. */
-static unsigned from_client(struct net_stream *s, const struct addr *client, struct conn **idlest)
+static struct conn *idler(struct conn *before, struct conn *c)
+{
+    return !before || (is_busy(before) && !is_busy(c)) ? c : before;
+}
+
+static struct conn *idlest_of_all(struct net_stream *s)
+{
+    struct conn *idlest = NULL;
+    LIST_FOR (it, &s->conns) {
+        idlest = idler(idlest, container_of(it, struct conn, link));
+        if (!is_busy(idlest))
+            break;
+    }
+    return idlest;
+}
+
+/* How many the new connection's client has beside it. */
+static unsigned from_client(const struct conn *fresh, struct conn **idlest)
 {
     unsigned n = 0;
     *idlest = NULL;
-    LIST_FOR (it, &s->conns) {
-        struct conn *c = container_of(it, struct conn, link);
-        if (client && !addr_same_ip(&c->client, client))
+    LIST_FOR (it, fresh->mates) {
+        struct conn *c = container_of(it, struct conn, near);
+        if (!addr_same_ip(&c->client, &fresh->client))
             continue;
-        if (!n++ || (is_busy(*idlest) && !is_busy(c)))
-            *idlest = c;
+        *idlest = idler(*idlest, c);
+        n++;
     }
     return n;
 }
 
-static void make_room(struct net_stream *s, const struct addr *client)
+static void make_room(struct net_stream *s, const struct conn *fresh)
 {
     struct conn *idlest;
-    if (from_client(s, client, &idlest) < s->limits.per_client) {
+    if (from_client(fresh, &idlest) < s->limits.per_client) {
         if (s->count <= s->limits.connections) /* the new one is counted already */
             return;
-        from_client(s, NULL, &idlest);
+        idlest = idlest_of_all(s);
     }
     if (idlest) {
         stat_inc(s->stats, NET_TCP_LIMIT);
@@ -410,9 +437,11 @@ static void conn_begin(struct net_stream *s, struct conn *c)
         conn_close(c);
         return;
     }
+    c->mates = &s->clients[hash_bytes(c->client.ip, sizeof c->client.ip, s->seed) % CLIENT_LISTS];
     list_remove(&c->link); /* so that it is not its own idlest */
-    make_room(s, &c->client);
+    make_room(s, c);
     list_push(&s->conns, &c->link);
+    list_push(c->mates, &c->near);
     uv_tcp_nodelay(&c->tcp, 1);
     stat_inc(s->stats, NET_TCP_ACCEPTED);
     if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read))
@@ -434,6 +463,7 @@ static void on_connection(uv_stream_t *h, int status)
     s->handles++;
     s->count++;
     list_push(&s->conns, &c->link);
+    list_init(&c->near);
     if (uv_accept(h, (uv_stream_t *)&c->tcp))
         conn_close(c);
     else
@@ -480,15 +510,22 @@ int net_stream_open(struct net_stream **out, uv_loop_t *loop, const struct addr 
                     uint32_t listener_id, struct handler *handler,
                     const struct net_stream_limits *limits, struct stat_block *stats)
 {
+    struct rng rng;
     int fd, err = net_socket_bind(addr, SOCK_STREAM, true, &fd);
     if (err)
         return err;
     struct net_stream *s = calloc(1, sizeof *s);
-    if (!s) {
+    err = s ? rng_init(&rng) : ERR_NOMEM;
+    if (err) {
         close(fd);
-        return ERR_NOMEM;
+        free(s);
+        return err;
     }
+    s->seed = rng_u64(&rng);
+    rng_fini(&rng);
     list_init(&s->conns);
+    for (unsigned i = 0; i < CLIENT_LISTS; i++)
+        list_init(&s->clients[i]);
     s->loop = loop;
     s->addr = *addr;
     s->addr.port = net_socket_port(fd);
