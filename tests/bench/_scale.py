@@ -11,15 +11,15 @@ import time
 from _serve import CLIENT_CPU, SERVER_CPU, SOA, Folder, Server, load, message, says
 
 PORT, FLAT = 7356, 1.10
-CONFIG = "server: {{ workers: {workers}, control: CONTROL, log: notice }}\nlisten: [ {{ address: 127.0.0.1, port: {port}, role: authority }} ]\nzones:\n{zones}"
+CONFIG = "server: {{ workers: {workers}, control: CONTROL, log: notice{more} }}\nlisten: [ {{ address: 127.0.0.1, port: {port}, role: authority }} ]\nzones:\n{zones}"
 
 
 def zone_line(name, path):
     return f"  - {{ name: {name}, file: {path} }}\n"
 
 
-def serve(folder, name, port, zones, workers=1, cpus=SERVER_CPU):
-    return Server(folder, CONFIG.format(workers=workers, port=port, zones=zones), name, cpus)
+def serve(folder, name, port, zones, workers=1, cpus=SERVER_CPU, more=""):
+    return Server(folder, CONFIG.format(workers=workers, port=port, zones=zones, more=more), name, cpus)
 
 
 def in_turns(pairs, rounds, **how):
@@ -96,7 +96,7 @@ def start(folder, stack, rounds):
 
 
 def connections(folder, stack, rounds):
-    """10,000 idle TCP connections, of 200 clients, to 12 workers: each keeps at most 1,000."""
+    """10,000 idle TCP connections, of 200 clients, to one worker."""
     count = 10000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < count + 1000:
@@ -105,7 +105,7 @@ def connections(folder, stack, rounds):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     zone = zone_line("example.test", numbered(folder, "a.zone", 1000))
     queries = asked(folder, "hits", [f"n{i}.example.test" for i in range(1000)])
-    server = stack.enter_context(serve(folder, "c", PORT, zone, 12))
+    server = stack.enter_context(serve(folder, "c", PORT, zone, more=f", tcp: {{ connections: {count}, idle-timeout: 1m }}"))
     load(server, PORT, queries, clients=64)
     frame = message("n1.example.test")
     frame = len(frame).to_bytes(2, "big") + frame
