@@ -13,6 +13,9 @@
 
 #define BATCH_SLOTS   64
 #define BATCH_ROUNDS  32 /* batches of one socket before timers and TCP get a turn */
+#define LUCK_EVEN     8  /* of looks that find something against those that do not */
+#define LUCK_MAX      15
+#define LUCK_RETRY    64
 #define CONTROL_SPACE 64
 #define SOCKET_BUFFER (4 << 20)
 #define CACHE_LINE    64
@@ -35,6 +38,7 @@ struct net_udp {
     uv_idle_t more; /* takes the rest while they keep coming */
     int fd;
     bool wildcard, busy;
+    uint8_t luck, unasked; /* does a second look find more? */
     uint8_t open; /* handles not closed yet */
     uint32_t listener_id;
     struct addr addr;
@@ -177,15 +181,15 @@ static bool batch_answer(struct net_udp *u, unsigned i, unsigned ahead, unsigned
     return true;
 }
 
-/* False when nothing waits any more. */
-static bool batch_run(struct net_udp *u)
+/* How many came; BATCH_SLOTS: more may wait. */
+static unsigned batch_run(struct net_udp *u)
 {
     struct net_batch *b = u->batch;
     batch_prepare(u);
     int got = recvmmsg(u->fd, b->in, BATCH_SLOTS, MSG_DONTWAIT, NULL);
     b->used = got > 0 ? (unsigned)got : 0;
     if (got <= 0)
-        return got < 0 && errno == EINTR;
+        return got < 0 && errno == EINTR ? BATCH_SLOTS : 0;
     stat_inc(u->stats, NET_UDP_BATCHES);
     stat_add(u->stats, NET_UDP_RECEIVED, (uint64_t)got);
     if (u->handler->batch_begin)
@@ -202,7 +206,7 @@ static bool batch_run(struct net_udp *u)
     if (u->handler->batch_end)
         u->handler->batch_end(u->handler);
     batch_send(u, n);
-    return got == BATCH_SLOTS;
+    return (unsigned)got;
 }
 
 static void on_more(uv_idle_t *h);
@@ -224,15 +228,35 @@ static void socket_busy(struct net_udp *u, bool busy)
     }
 }
 
+/* Is it worth to look again at once, though the last batch was not full? A look costs half of what
+ * the way over epoll costs, so yes while it finds something more often than not; when it did not,
+ * now and then once. */
+static bool may_follow(struct net_udp *u)
+{
+    if (u->luck >= LUCK_EVEN)
+        return true;
+    if (++u->unasked < LUCK_RETRY)
+        return false;
+    u->unasked = 0;
+    u->luck = LUCK_EVEN;
+    return true;
+}
+
 static void drain(struct net_udp *u)
 {
-    bool more = batch_run(u);
-    if (more)
-        socket_busy(u, true);
-    for (unsigned i = 1; more && i < BATCH_ROUNDS; i++)
-        more = batch_run(u);
-    if (!more)
-        socket_busy(u, false);
+    unsigned got = batch_run(u);
+    for (unsigned i = 1; i < BATCH_ROUNDS; i++) {
+        if (got == BATCH_SLOTS) {
+            socket_busy(u, true);
+            got = batch_run(u);
+        } else if (got && may_follow(u)) {
+            got = batch_run(u);
+            u->luck = got && u->luck < LUCK_MAX ? u->luck + 1 : got ? LUCK_MAX : u->luck - 1;
+        } else {
+            socket_busy(u, false);
+            return;
+        }
+    }
 }
 
 static void on_readable(uv_poll_t *h, int status, int events)
