@@ -166,16 +166,6 @@ static size_t answer_negative(const struct plain *p, uint16_t rcode, uint32_t tt
     return finish(p, at + s->len, DNS_SECTION_AUTHORITY, 1, rcode);
 }
 
-/* Is there no such name, and nothing above that would answer for it? */
-static bool is_missing(const struct zone *z, const uint8_t *name)
-{
-    const struct zone_node *n = zone_encloser(z, dns_name_parent(name));
-    struct dns_rrset set;
-    const struct zone_reach *reach = zone_reach(n);
-    return !n->hash_only && !reach->cut && !reach->dname && !n->has_wild &&
-           !zone_node_get(z, n, DNS_TYPE_DNAME, 0, &set);
-}
-
 /* 0: not plain, or not steered for this type. *left: the second. */
 static size_t answer_steered(struct plain *p, struct authority_ask *ask, const struct zone_node *n,
                              bool *left)
@@ -202,12 +192,15 @@ static size_t answer_steered(struct plain *p, struct authority_ask *ask, const s
                : 0;
 }
 
+/* The node of the name, or the wildcard that stands for it. */
 static size_t answer_node(struct plain *p, struct authority_ask *ask, const struct zone_node *n)
 {
     const struct dns_query *q = ask->query;
     struct dns_rrset set;
     const struct zone_reach *reach = zone_reach(n);
     if (reach->cut || reach->dname || n->hash_only)
+        return 0;
+    if (!ask->minimal) /* an answer in full has more than the set */
         return 0;
     if (reach->dynamic && ask->dynamic) {
         bool left;
@@ -220,6 +213,21 @@ static size_t answer_node(struct plain *p, struct authority_ask *ask, const stru
     return zone_node_get(p->zone, n, DNS_TYPE_CNAME, 0, &set)
                ? 0
                : answer_negative(p, DNS_RCODE_NOERROR, UINT32_MAX);
+}
+
+/* There is no such name; what lies above may answer for it. */
+static size_t answer_missing(struct plain *p, struct authority_ask *ask, uint16_t *rcode)
+{
+    const struct zone *z = p->zone;
+    const struct zone_node *n = zone_encloser(z, dns_name_parent(ask->query->qname));
+    struct dns_rrset set;
+    const struct zone_reach *reach = zone_reach(n);
+    if (n->hash_only || reach->cut || reach->dname || zone_node_get(z, n, DNS_TYPE_DNAME, 0, &set))
+        return 0;
+    if (n->has_wild)
+        return answer_node(p, ask, zone_wild(z, n));
+    *rcode = DNS_RCODE_NXDOMAIN;
+    return answer_negative(p, DNS_RCODE_NXDOMAIN, UINT32_MAX);
 }
 
 size_t authority_plain(struct authority_ask *ask, uint16_t edns_size, uint8_t *buf, uint16_t *rcode)
@@ -239,8 +247,6 @@ size_t authority_plain(struct authority_ask *ask, uint16_t edns_size, uint8_t *b
         return 0;
     struct plain p = {ask, z, buf, edns_size, 0};
     const struct zone_node *n = zone_find_ahead(ahead, q);
-    *rcode = n ? DNS_RCODE_NOERROR : DNS_RCODE_NXDOMAIN;
-    if (n) /* an answer in full has more than the set */
-        return ask->minimal ? answer_node(&p, ask, n) : 0;
-    return is_missing(z, q->qname) ? answer_negative(&p, DNS_RCODE_NXDOMAIN, UINT32_MAX) : 0;
+    *rcode = DNS_RCODE_NOERROR;
+    return n ? answer_node(&p, ask, n) : answer_missing(&p, ask, rcode);
 }

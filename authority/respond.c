@@ -423,14 +423,9 @@ static enum outcome answer_dname(struct respond *r, const struct zone_node *n)
 /* No such name: wildcard or NXDOMAIN (RFC 4592). */
 static enum outcome answer_missing(struct respond *r, const struct zone_node *encloser)
 {
-    uint8_t wild[DNS_NAME_MAX];
-    int len = dns_name_join(wild, (const uint8_t *)"\1*", 2, encloser->name);
-    if (encloser->has_wild && len > 0) {
-        /* NS there delegate nothing: they are data like any other (RFC 4592 4.2 leaves it open) */
-        const struct zone_node *n = zone_find(r->zone, wild);
-        if (n)
-            return answer_node(r, n, r->name, encloser);
-    }
+    if (encloser->has_wild) /* NS there delegate nothing: they are data like any other (RFC 4592 4.2
+                               leaves it open) */
+        return answer_node(r, zone_wild(r->zone, encloser), r->name, encloser);
     answer_negative(r, DNS_RCODE_NXDOMAIN, UINT32_MAX);
     note_denial(r, DENIAL_NAME, NULL, encloser);
     return OUTCOME_DONE;

@@ -202,6 +202,8 @@ static inline const struct zone_node *zone_find_ahead(const struct authority_ahe
 }
 /* Deepest existing ancestor (or the node itself); name is at or below the origin. */
 const struct zone_node *zone_encloser(const struct zone *z, const uint8_t *name);
+/* The child "*" of a node that has one. */
+const struct zone_node *zone_wild(const struct zone *z, const struct zone_node *n);
 /* The node itself or the one before it in canonical order that owns a set of `type`. NULL: none. */
 const struct zone_node *zone_previous(const struct zone *z, const uint8_t *name, uint16_t type);
 bool zone_node_get(const struct zone *z, const struct zone_node *n, uint16_t type, uint16_t covers,

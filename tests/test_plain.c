@@ -24,7 +24,8 @@ static const char zone_text[] = "$TTL 300\n"
                                 "www A 192.0.2.80\nwww TXT \"one\" \"two\"\n"
                                 "$GENERATE 1-40 many A 192.0.2.$\n"
                                 "alias CNAME www\n"
-                                "*.wild TXT \"w\"\nsub.wild A 192.0.2.9\n"
+                                "*.wild TXT \"w\"\nsub.wild A 192.0.2.9\n*.wild A 192.0.2.10\n"
+                                "*.named CNAME www\n*.served NS ns.served\n"
                                 "host.ent A 192.0.2.7\n"
                                 "child NS ns.child\nns.child A 192.0.2.53\n"
                                 "old DNAME other.\n"
@@ -53,6 +54,12 @@ static const char *const names[] = {"example.",
                                     "x.wild.example.",
                                     "sub.wild.example.",
                                     "y.sub.wild.example.",
+                                    "x.y.wild.Example.",
+                                    "*.wild.example.",
+                                    "x.named.example.",
+                                    "x.served.example.",
+                                    "x.turned.example.",
+                                    "x.Y.turned.example.",
                                     "ent.example.",
                                     "x.ent.example.",
                                     "child.example.",
@@ -83,11 +90,12 @@ static const uint16_t types[] = {DNS_TYPE_A,   DNS_TYPE_AAAA, DNS_TYPE_TXT,   DN
 
 /* ---- who decides ---- */
 
-enum id { STEERED, ONLY, ID_COUNT };
+enum id { STEERED, ONLY, TURNED, ID_COUNT };
 static const uint16_t steered_types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_SRV};
 static const struct dynamic_name steered[ID_COUNT] = {
     {(const uint8_t *)"\7steered\7example", STEERED, false, steered_types, 3, "c.yaml", 1},
     {(const uint8_t *)"\4only\7example", ONLY, false, steered_types, 3, "c.yaml", 2},
+    {(const uint8_t *)"\1*\6turned\7example", TURNED, false, steered_types, 3, "c.yaml", 3},
 };
 
 struct script {
@@ -225,7 +233,7 @@ static struct edns answer_edns(const struct dns_query *q)
     return e;
 }
 
-enum kind { POSITIVE, NEGATIVE, STEERED_SET, STEERED_NONE, LEFT, KINDS };
+enum kind { POSITIVE, NEGATIVE, WILD, STEERED_SET, STEERED_NONE, STEERED_WILD, LEFT, KINDS };
 
 static enum kind ask_both(struct rng *r, const struct zonedb *db)
 {
@@ -264,14 +272,18 @@ static enum kind ask_both(struct rng *r, const struct zonedb *db)
     if (result != AUTHORITY_DONE || out.tc || len > limit || rcode != out.rcode)
         fail_msg("%s: not plain (limit %zu)", text, limit);
     same_message(text, plain, len, general, out.len);
-    bool none = !w.counts[DNS_SECTION_ANSWER];
-    return script.turns ? none ? STEERED_NONE : STEERED_SET : none ? NEGATIVE : POSITIVE;
+    bool wild = !strncmp(text, "x.", 2); /* no such name has records of its own */
+    if (!w.counts[DNS_SECTION_ANSWER])
+        return script.turns ? STEERED_NONE : NEGATIVE;
+    if (script.turns)
+        return wild ? STEERED_WILD : STEERED_SET;
+    return wild ? WILD : POSITIVE;
 }
 
 static void says_the_same(void **state)
 {
     (void)state;
-    static const unsigned least[KINDS] = {1000, 1000, 100, 25, 5000};
+    static const unsigned least[KINDS] = {1000, 1000, 100, 100, 25, 100, 5000};
     for (int root = 0; root < 2; root++) {
         struct zonedb *db = make_db(root);
         struct rng r;

@@ -1,7 +1,8 @@
 /* authority/plain.h: the answers that most queries get, written straight into the packet.
- * Plain is: class IN, a name that exists, is neither delegated nor under a DNAME and owns (or is
- * steered to) a set of the type asked whose RDATA holds no name; or a name or type that does not
- * exist, with the zone's SOA ready made. No DNSSEC records are due, and the answer fits.
+ * Plain is: class IN, a name that exists or has a wildcard that stands for it, is neither delegated
+ * nor under a DNAME and owns (or is steered to) a set of the type asked whose RDATA holds no name;
+ * or a name or type that does not exist, with the zone's SOA ready made. No DNSSEC records are due,
+ * and the answer fits.
  * It says what authority_respond would have said (tests/test_plain.c compares them); all else is
  * left to that. No heap, no lock. Threads: any number of readers. */
 #ifndef WAYPOST_AUTHORITY_PLAIN_H
