@@ -24,6 +24,29 @@ struct weighing {
     uint32_t until_s;
 };
 
+/* One of which there is something to say. */
+static void weigh_member(struct steering *s, const struct gslb_pool *p,
+                         const struct gslb_endpoint *e, uint64_t word,
+                         struct gslb_member_state *state, struct weighing *g)
+{
+    struct gslb_view v = table_view(word);
+    *state =
+        (struct gslb_member_state){.up = (v.up || p->ignore_health) && steer_member_known(s, e),
+                                   .permille = p->ignore_health ? 1000 : v.permille,
+                                   .has_load = v.has_load,
+                                   .load = v.load,
+                                   .rtt_us = v.rtt_us,
+                                   .over = v.over};
+    if (p->ignore_health)
+        return;
+    g->unsettled |= v.unsettled;
+    if (!v.forced)
+        return;
+    uint32_t until_s = table_until(s->w->table, e->slot);
+    if (until_s < g->until_s)
+        g->until_s = until_s;
+}
+
 static void weigh(struct steering *s, const struct gslb_pool *p, enum family f, struct weighing *g)
 {
     *g = (struct weighing){.until_s = UINT32_MAX};
@@ -36,30 +59,16 @@ static void weigh(struct steering *s, const struct gslb_pool *p, enum family f, 
             continue;
         }
         uint64_t word = table_word(s->w->table, e->slot);
-        struct gslb_view v = table_view(word);
-        *state =
-            (struct gslb_member_state){.up = (v.up || p->ignore_health) && steer_member_known(s, e),
-                                       .permille = p->ignore_health ? 1000 : v.permille};
-        if (!table_plain(word)) {
-            state->has_load = v.has_load;
-            state->load = v.load;
-            state->rtt_us = v.rtt_us;
-            state->over = v.over;
-        }
+        if (table_steady(word) && e->kind != GSLB_HOST) /* by far the most */
+            *state = (struct gslb_member_state){.up = true, .permille = 1000};
+        else
+            weigh_member(s, p, e, word, state, g);
         g->candidates++;
         g->all += e->weight;
         if (state->up && state->permille && e->weight) {
             g->healthy += e->weight;
             g->available++;
         }
-        if (p->ignore_health)
-            continue;
-        g->unsettled |= v.unsettled;
-        if (!v.forced)
-            continue;
-        uint32_t until_s = table_until(s->w->table, e->slot);
-        if (until_s < g->until_s)
-            g->until_s = until_s;
     }
 }
 

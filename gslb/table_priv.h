@@ -40,10 +40,10 @@ static inline uint32_t table_bits(uint64_t word, unsigned at, unsigned bits)
     return (uint32_t)(word >> at) & ((1u << bits) - 1);
 }
 
-/* Nothing is said of load, round trip or bound. */
-static inline bool table_plain(uint64_t word)
+/* Up with all of its weight, and nothing else to say. */
+static inline bool table_steady(uint64_t word)
 {
-    return !(word & (OVER | HAS_LOAD)) && !(word >> LOAD_AT);
+    return (word & ~(uint64_t)(KNOWN | WAS_UP)) == (UP | 1000u << PERMILLE_AT);
 }
 
 static inline uint64_t table_word(const struct gslb_table *t, uint32_t slot)
