@@ -40,15 +40,18 @@ struct gslb_map {
 
 enum gslb_kind { GSLB_ADDRESSES, GSLB_HOST, GSLB_CNAME };
 
-struct gslb_endpoint { /* a member of a pool */
-    const char *name;
+struct gslb_endpoint { /* a member of a pool; what queries read comes first, to be one line */
     enum gslb_kind kind;
-    struct addr address[2]; /* ADDRESSES: IPv4, IPv6; family 0: none */
-    const uint8_t *host;    /* HOST, CNAME: wire */
-    uint32_t weight;        /* 0 .. GSLB_WEIGHT_MAX */
-    uint16_t group;         /* `weighted` by groups */
-    bool enabled;           /* else never given, whatever its health */
+    uint32_t weight; /* 0 .. GSLB_WEIGHT_MAX */
+    uint32_t slot;   /* gslb_plan_finish */
+    uint32_t
+        target;   /* HOST: see gslb/target.h; else, and without targets, GSLB_NO_TARGET; finish */
+    bool enabled; /* else never given, whatever its health */
     bool has_position;      /* for `nearest`: its own, else its site's */
+    uint16_t group;         /* `weighted` by groups */
+    struct addr address[2]; /* ADDRESSES: IPv4, IPv6; family 0: none */
+    const char *name;
+    const uint8_t *host; /* HOST, CNAME: wire */
     float latitude, longitude;
     const uint16_t *checks; /* indices; none: nothing speaks against it */
     unsigned check_count;
@@ -56,9 +59,6 @@ struct gslb_endpoint { /* a member of a pool */
     unsigned k; /* K_OF */
     const char *const *tags;
     unsigned tag_count;
-    /* gslb_plan_finish: */
-    uint32_t slot;
-    uint32_t target; /* HOST: see gslb/target.h; else, and without targets, GSLB_NO_TARGET */
 };
 
 struct gslb_pool {
