@@ -592,6 +592,8 @@ void authority_look_on(struct authority_ahead *a, const struct dns_query *q,
     if (!a->zone->dynamic_count || !dynamic || !dynamic->ahead)
         return;
     uint32_t dynamic_id = n ? zone_reach(n)->dynamic : 0, id = dynamic_id - 1;
+    if (!dynamic_id && !q->edns.subnet.family)
+        return;
     dynamic->ahead(dynamic, &q->edns.subnet, dynamic_id ? &id : NULL, step);
 }
 
