@@ -80,20 +80,31 @@ static unsigned pick_near(struct steering *s, const struct gslb_pool *p, unsigne
     return n;
 }
 
-/* One member is every policy's choice, and turns of one need no counting. */
-static unsigned pick_only(struct steering *s, const struct gslb_pool *p)
+/* Does it give whoever is available, in order? One member is every policy's choice, and turns of
+ * one need no counting. */
+static bool gives_available(const struct gslb_pool *p)
 {
-    const struct gslb_member_state *state = &s->w->views[0];
-    s->w->picks[0] = 0;
-    return state->up && state->permille && p->members[0].weight;
+    bool everybody = p->policy == GSLB_ALL && !p->answers && !p->shuffle;
+    return (p->endpoint_count == 1 || everybody) && p->near == GSLB_NONE;
+}
+
+static unsigned pick_available(struct steering *s, const struct gslb_pool *p)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < p->endpoint_count; i++) {
+        const struct gslb_member_state *state = &s->w->views[i];
+        s->w->picks[n] = (uint16_t)i;
+        n += state->up && state->permille && p->members[i].weight;
+    }
+    return n;
 }
 
 /* The choice among the members that are up in w->views. The log gets its odds. */
 static unsigned pick(struct steering *s, int pool, enum family f, bool all)
 {
     const struct gslb_pool *p = &s->plan->pools[pool];
-    if (p->endpoint_count == 1 && p->near == GSLB_NONE && !s->ask->log)
-        return pick_only(s, p);
+    if (gives_available(p) && !s->ask->log)
+        return pick_available(s, p);
     _Alignas(uint64_t) uint8_t copy[DRY_STATE];
     struct gslb_pick q = {.policy = all ? GSLB_ALL : p->policy,
                           .members = p->members,
