@@ -27,7 +27,7 @@ WARM = 3  # times that a name is asked before it counts: what is asked again is 
 HEAD_ROOM = 1.10  # other compilers and C libraries
 FAR_BELOW = 0.80  # a budget that nobody would notice to be used up
 
-POOLS = ", ".join(f"{s}: {{ site: {s}, members: {{ x: 192.0.2.{i + 1} }} }}" for i, s in enumerate("abcd"))
+POOLS = "\n    ".join(f"{s}: {{ site: {s}, members: {{ x: 192.0.2.{i + 1} }} }}" for i, s in enumerate("abcd"))
 CONFIG = """server: {{ workers: 1, control: none, log: info }}
 listen:
   - {{ address: 127.0.0.1, port: {authority}, role: authority }}
@@ -44,11 +44,16 @@ gslb:
         - {{ country: [US, CN], prefer: [b, d], limit: 2 }}
         - {{ country: [SE, JP], prefer: [c, d], limit: 2 }}
       otherwise: [d]
-  pools: {{ weights: {{ choose: weighted, members: {{ {members} }} }}, {pools} }}
+  pools:
+    weights: {{ choose: weighted, members: {{ {members} }} }}
+    all: {{ choose: all, members: {{ {members} }} }}
+    {pools}
   names:
     "*.geo.example.test": {{ map: m, pools: [a, b, c, d] }}
-    "*.weighted.example.test": {{ pool: weights }}
+{names}
 """
+STEERED = {"g": "map: m, pools: [a, b, c, d]", "w": "pool: weights", "a": "pool: all"}
+NAMED = "\n".join(f"    {k}{i}.example.test: {{ {v} }}" for i in range(NAMES) for k, v in STEERED.items())
 ROOT_ZONE = """$TTL 3600
 @ SOA a.root. h. 1 3600 600 604800 3600
 @ NS a.root.
@@ -60,6 +65,7 @@ ZONE = f"""$TTL 3600
 @ SOA ns h 1 3600 600 604800 3600
 @ NS ns
 ns A 127.0.0.1
+*.wild A 192.0.2.1
 $GENERATE 0-{NAMES - 1} n$ A 192.0.2.1
 $GENERATE 0-{NAMES - 1} n$ AAAA 2001:db8::1
 """
@@ -85,9 +91,12 @@ HITS = questions("n{}.example.test")
 ROWS = {
     "authority-hit": ("authority", "udp", HITS),
     "authority-nxdomain": ("authority", "udp", questions("none{}.example.test", rcode=3)),
+    "authority-wildcard": ("authority", "udp", questions("x{}.wild.example.test")),
     "authority-tcp": ("authority", "tcp", HITS),
-    "steered-weighted": ("authority", "udp", questions("w{}.weighted.example.test")),
-    "steered-geo": ("authority", "udp", questions("w{}.geo.example.test", CLIENTS)),
+    "steered-weighted": ("authority", "udp", questions("w{}.example.test")),
+    "steered-all": ("authority", "udp", questions("a{}.example.test")),
+    "steered-geo": ("authority", "udp", questions("g{}.example.test", CLIENTS)),
+    "steered-wildcard": ("authority", "udp", questions("x{}.geo.example.test", CLIENTS)),
     "cached-hit": ("resolver", "udp", HITS),
     "cached-tcp": ("resolver", "tcp", HITS),
 }
@@ -107,7 +116,7 @@ class Counted:
         self.folder = folder
         self.ports = {"authority": free_port(), "resolver": free_port()}
         for name, text in (("root.zone", ROOT_ZONE), ("example.zone", ZONE), ("hints", ". 3600 NS a.root.\na.root. 3600 A 127.0.0.1\n"),
-                           ("conf.yaml", CONFIG.format(database=DATABASE, pools=POOLS, members=", ".join(
+                           ("conf.yaml", CONFIG.format(database=DATABASE, pools=POOLS, names=NAMED, members=", ".join(
                                f"m{i}: {{ address: 192.0.2.{10 + i}, weight: {10 * i} }}" for i in range(1, 5)), **self.ports))):
             with open(os.path.join(folder, name), "w") as f:
                 f.write(text)
