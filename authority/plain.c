@@ -215,19 +215,16 @@ static size_t answer_node(struct plain *p, struct authority_ask *ask, const stru
                : answer_negative(p, DNS_RCODE_NOERROR, UINT32_MAX);
 }
 
-/* There is no such name; what lies above may answer for it. */
-static size_t answer_missing(struct plain *p, struct authority_ask *ask, uint16_t *rcode)
+/* There is no such name: *n is the wildcard that stands for it, or NULL. False: what lies above is
+ * not plain. */
+static bool find_wild(const struct zone *z, const uint8_t *name, const struct zone_node **n)
 {
-    const struct zone *z = p->zone;
-    const struct zone_node *n = zone_encloser(z, dns_name_parent(ask->query->qname));
+    const struct zone_node *above = zone_encloser(z, dns_name_parent(name));
     struct dns_rrset set;
-    const struct zone_reach *reach = zone_reach(n);
-    if (n->hash_only || reach->cut || reach->dname || zone_node_get(z, n, DNS_TYPE_DNAME, 0, &set))
-        return 0;
-    if (n->has_wild)
-        return answer_node(p, ask, zone_wild(z, n));
-    *rcode = DNS_RCODE_NXDOMAIN;
-    return answer_negative(p, DNS_RCODE_NXDOMAIN, UINT32_MAX);
+    const struct zone_reach *reach = zone_reach(above);
+    *n = above->has_wild ? zone_wild(z, above) : NULL;
+    return !above->hash_only && !reach->cut && !reach->dname &&
+           !zone_node_get(z, above, DNS_TYPE_DNAME, 0, &set);
 }
 
 size_t authority_plain(struct authority_ask *ask, uint16_t edns_size, uint8_t *buf, uint16_t *rcode)
@@ -247,6 +244,8 @@ size_t authority_plain(struct authority_ask *ask, uint16_t edns_size, uint8_t *b
         return 0;
     struct plain p = {ask, z, buf, edns_size, 0};
     const struct zone_node *n = zone_find_ahead(ahead, q);
-    *rcode = DNS_RCODE_NOERROR;
-    return n ? answer_node(&p, ask, n) : answer_missing(&p, ask, rcode);
+    if (!n && !find_wild(z, q->qname, &n))
+        return 0;
+    *rcode = n ? DNS_RCODE_NOERROR : DNS_RCODE_NXDOMAIN;
+    return n ? answer_node(&p, ask, n) : answer_negative(&p, DNS_RCODE_NXDOMAIN, UINT32_MAX);
 }

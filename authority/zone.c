@@ -204,19 +204,17 @@ const struct zone_node *zone_find_near(const struct zone *z, const uint8_t *name
 const struct zone_node *zone_encloser(const struct zone *z, const uint8_t *name)
 {
     const struct zone_node *n;
-    size_t len = dns_name_len(name);
-    for (; !(n = look(z, name, len, zone_hash(name, len))) && *name; name = dns_name_parent(name))
-        len -= 1u + *name;
+    while (!(n = zone_find(z, name)) && *name)
+        name = dns_name_parent(name);
     return n;
 }
 
 const struct zone_node *zone_wild(const struct zone *z, const struct zone_node *n)
 {
     uint8_t name[2 + DNS_NAME_MAX];
-    size_t len = 2u + n->name_len;
     memcpy(name, "\1*", 2);
     memcpy(name + 2, n->name, n->name_len);
-    return look(z, name, len, zone_hash(name, len));
+    return zone_find(z, name);
 }
 
 const struct zone_node *zone_next(const struct zone *z, const struct zone_node *n)
