@@ -72,6 +72,7 @@ static void make(struct made *m)
     made_pool(m, "shut", "", GSLB_FAILOVER, "-192.0.2.50");
     made_pool(m, "four", "", GSLB_FAILOVER, "192.0.2.51");
     made_pool(m, "own", "", GSLB_CONSISTENT, "192.0.2.1 192.0.2.2");
+    made_pool(m, "least", "", GSLB_LEAST_LOAD, "192.0.2.1 192.0.2.2");
     made_pool(m, "twins", "", GSLB_ALL, "192.0.2.7 192.0.2.7 192.0.2.8");
     m->plan->pools[gslb_plan_pool(m->plan, "half")].healthy_permille = 500;
     m->plan->pools[gslb_plan_pool(m->plan, "blind")].ignore_health = true;
@@ -102,6 +103,7 @@ static void make(struct made *m)
     made_name(m, "shut.example.", GSLB_NONE, "shut four")->all_down = GSLB_DOWN_REFUSE;
     made_name(m, "rest.example.", GSLB_NONE, "shut four")->all_down = GSLB_DOWN_ALL;
     made_name(m, "own.example.", GSLB_NONE, "own pc");
+    made_name(m, "least.example.", GSLB_NONE, "least");
     n = made_name(m, "alias.example.", GSLB_NONE, "");
     n->alias = (const uint8_t *)"\1x";
     n = made_name(m, "out.example.", map, "pa pb pc");
@@ -202,6 +204,16 @@ static const struct row {
      0, 300},
     {"slow start counts in full", "half.example.", A1, "10.2.0.0/24",
      "half/m0=d half/m1=d half/m2=p100", "192.0.2.3 192.0.2.4", 0, 300},
+    {"a drained one is not given", "half.example.", A1, "10.2.0.0/24", "half/m1=p0",
+     "192.0.2.1 192.0.2.3 192.0.2.4", 0, 300},
+    {"the first is over its bound", "own.example.", A1, "10.2.0.0/24", "own/m0=o", "192.0.2.2", 24,
+     300},
+    {"the second is over its bound", "own.example.", A1, "10.2.0.0/24", "own/m1=o", "192.0.2.1", 24,
+     300},
+    {"the first has no load", "least.example.", A1, "10.2.0.0/24", "least/m0=l0 least/m1=l9",
+     "192.0.2.1", 0, 300},
+    {"the second has no load", "least.example.", A1, "10.2.0.0/24", "least/m0=l9 least/m1=l0",
+     "192.0.2.2", 0, 300},
     {"health is not asked", "blind.example.", A1, "10.2.0.0/24", "blind/m0=d blind/m1=d",
      "192.0.2.1 192.0.2.2", 0, 300},
     {"A among members of both", "six.example.", A1, "10.2.0.0/24", "", "192.0.2.1", 0, 300},

@@ -270,6 +270,13 @@ void made_health(struct made *m, const char *member, const char *state)
         case 'p':
             v.permille = (uint16_t)strtoul(state + 1, &end, 10);
             break;
+        case 'o':
+            v.over = true;
+            break;
+        case 'l':
+            v.has_load = true;
+            v.load = (uint32_t)strtoul(state + 1, &end, 10);
+            break;
         case 'f':
             v.forced = true;
             v.until_s = (uint32_t)strtoul(state + 1, &end, 10);

@@ -32,8 +32,8 @@ struct gslb_name *made_name(struct made *m, const char *owner, int map, const ch
 /* Fails the test when it is refused. */
 void made_finish(struct made *m, const struct gslb_plan *before);
 
-/* "pool/m0" is now: u up, d down, ? unknown, ~ unsettled, w was up (with d), p500 of its weight, f
- * forced until second. */
+/* "pool/m0" is now: u up, d down, ? unknown, ~ unsettled, w was up (with d), p500 of its weight, o
+ * over its bound, l9 its load, f1012 forced until that second. */
 void made_health(struct made *m, const char *member, const char *state);
 /* "192.0.2.1 10.0.0.0/24": packet and subnet; the subnet may be left out. */
 struct gslb_client made_client(const char *text);
