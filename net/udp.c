@@ -228,9 +228,9 @@ static void socket_busy(struct net_udp *u, bool busy)
     }
 }
 
-/* Is it worth to look again at once, though the last batch was not full? A look costs half of what
- * the way over epoll costs, so yes while it finds something more often than not; when it did not,
- * now and then once. */
+/* Is it worth looking again at once, though the last batch was not full? A look costs less than the
+ * way over epoll, so yes while it finds something more often than not; when it did not, now and
+ * then once. */
 static bool may_follow(struct net_udp *u)
 {
     if (u->luck >= LUCK_EVEN)

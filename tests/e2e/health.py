@@ -23,6 +23,7 @@ if not shutil.which("openssl"):
 NET, SPARE = "127.63.0.", "192.0.2.1"
 EVERY, TIMEOUT, FAIL, PASS, HOLD = 0.3, 0.25, 3, 2, 2.5
 SLACK = 0.2   # one question of the client, one turn of the loop, a machine with other work
+BUSY = 1.0    # seconds without a CPU while it was ready to run: 0.25 alone, 3.4 beside four busy loops
 COMMON = f"every: {EVERY * 1000:.0f}ms, timeout: {TIMEOUT * 1000:.0f}ms, fail-after: {FAIL}, pass-after: {PASS}"
 # How it breaks: the check, what of the check is its own.
 WAYS = {
@@ -68,6 +69,7 @@ class Bed:
         self.pair = [Origin(NET + "70", free_port(NET + "70"))]
         self.pair.append(Origin(NET + "71", self.pair[0].port))
         self.dead = free_port(NET + "80")
+        self.waited = 0
         self.configure()
 
     def configure(self, late="spare"):
@@ -105,6 +107,11 @@ class Bed:
         with open(os.path.join(self.server.folder, "events")) as f:
             rows = [json.loads(line) for line in f]
         return [r for r in rows if r["member"] == member and r["check"] is None or r["member"] == member and r["check"]]
+
+
+    def end(self):
+        for origin in (*self.origins.values(), self.flap, *self.pair):
+            origin.turn("refuse")
 
 
 def broken_spans(bed, member):
@@ -291,12 +298,16 @@ def run(bed):
     expect(checked > 250, "the client saw too little")
     before = len([1 for s, n in client.sent.values()])
     expect(lost <= before, f"{lost} questions lost")
+    bed.waited = server.waited()
+    print(f"the server waited {bed.waited * 1000:.0f} ms for a CPU")
     expect(server.stop() == 0, f"the end was not status 0: {server.log().decode()[-3000:]}")
 
 
-def main():
+def once():
+    """How many seconds the server waited for a CPU."""
     folder = tempfile.mkdtemp()
     bed = Bed(folder)
+    failures.clear()
     try:
         run(bed)
         if failures:
@@ -304,7 +315,17 @@ def main():
     finally:
         if bed.server.process and bed.server.process.poll() is None:
             bed.server.kill()
+        bed.end()
         shutil.rmtree(folder)
+    return bed.waited
+
+
+def main():
+    for _ in range(3):
+        waited = once()
+        if not failures or waited < BUSY:
+            break
+        print("that says nothing of it: once more")
     sys.exit(1 if failures else 0)
 
 

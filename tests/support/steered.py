@@ -227,6 +227,15 @@ zones: [ {{ name: example.test, file: a.zone }} ]
             return self.process.wait(30)
         return self.process and self.process.returncode
 
+    def waited(self):
+        """Seconds that a thread of it was ready to run and had no CPU, in all; of the one that waited longest."""
+        tasks = f"/proc/{self.process.pid}/task"
+        times = []
+        for task in os.listdir(tasks):
+            with open(f"{tasks}/{task}/schedstat") as f:
+                times.append(int(f.read().split()[1]) / 1e9)
+        return max(times)
+
     def kill(self):
         self.process.kill()
         self.process.wait()
