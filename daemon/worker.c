@@ -41,20 +41,19 @@ struct worker {
     struct list asked; /* worker_question, from other threads */
     bool asked_closed;
     bool loop_ready, started, reader_added, async_ready;
+    bool due; /* the wheel is to be run */
     _Atomic bool stopping;
     int64_t drain_until_ms; /* 0: not draining */
 };
 
 /* ---- time ---- */
 
-static void run_wheel(struct worker *w)
-{
-    wheel_run(&w->wheel, clock_mono_ms(w->shared->clock));
-}
-
+/* Ends the wait. The wheel runs behind it: when we were held up, what came meanwhile is read before
+ * anything is said not to have come. */
 static void on_timer(uv_timer_t *t)
 {
-    run_wheel(t->data);
+    struct worker *w = t->data;
+    w->due = true;
 }
 
 static void worker_close(struct worker *w);
@@ -78,6 +77,8 @@ static void on_before_wait(uv_prepare_t *h)
     }
     if (w->drain_until_ms && (next < 0 || next > DRAIN_TICK_MS))
         next = DRAIN_TICK_MS;
+    if (w->due)
+        next = 0;
     if (next >= 0) {
         uv_update_time(&w->loop); /* the timer counts from the loop's own idea of now */
         uv_timer_start(&w->timer, on_timer, (uint64_t)next, 0);
@@ -91,6 +92,11 @@ static void on_after_wait(uv_check_t *h)
 {
     struct worker *w = h->data;
     snap_online(&w->shared->domain, &w->reader);
+    if (w->due) {
+        w->due = false;
+        uv_timer_stop(&w->timer);
+        wheel_run(&w->wheel, clock_mono_ms(w->shared->clock));
+    }
 }
 
 /* ---- wake-ups ---- */
