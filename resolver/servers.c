@@ -2,7 +2,7 @@
  * Many questions lost at the same moment are one event: one doubling, one halving.
  * The window is for congestion: a path that loses one question in a hundred is not congested, and a
  * window cut for each of them would make clients wait for nothing. It is cut when more than one in
- * eight was lost of late. */
+ * eight was lost of late: of some 64, so that chance alone does not do it. */
 #include "resolver/servers.h"
 
 #include "base/err.h"
@@ -26,7 +26,8 @@ struct server {
     bool used, measured, probing;
     uint32_t srtt_us, var_us;
     uint32_t backoff_ms; /* 0: none */
-    uint32_t loss;       /* moving average, 65536 is certain */
+    uint32_t loss;       /* moving average of some 16 questions, 65536 is certain */
+    uint32_t crowded;    /* the same of some 64: three lost by chance do not show */
     uint32_t window, window_left, in_flight;
     bool loss_seen; /* slow start is over */
     uint8_t epochs; /* with timeouts, since the last reply */
@@ -274,6 +275,7 @@ void servers_reply(struct servers *s, const struct addr *a, int64_t now_ms, uint
         if (in_time) {
             grow(e);
             e->loss -= e->loss / 16;
+            e->crowded -= e->crowded / 64;
         }
         /* RFC 6298 5.7 in spirit: a reply, late or not, proves the path; the backoff goes. */
         e->backoff_ms = 0;
@@ -295,7 +297,7 @@ static void die(struct server *e, int64_t now_ms)
 
 static void cut(struct server *e, const struct server_ticket *t, int64_t now_ms)
 {
-    if (t->sent_ms < e->cut_ms || e->loss <= SERVERS_LOSS_CUT)
+    if (t->sent_ms < e->cut_ms || e->crowded <= SERVERS_LOSS_CUT)
         return;
     e->cut_ms = now_ms;
     e->window = e->window / 2 < SERVERS_WINDOW_FLOOR ? SERVERS_WINDOW_FLOOR : e->window / 2;
@@ -312,6 +314,7 @@ void servers_timeout(struct servers *s, const struct addr *a, int64_t now_ms,
     if (e) {
         leave(e, t);
         e->loss += (65536 - e->loss) / 16;
+        e->crowded += (65536 - e->crowded) / 64;
         e->last_ms = now_ms;
         cut(e, t, now_ms);
         if (t->sent_ms >= e->epoch_ms) { /* left after the last backoff: a new epoch */
