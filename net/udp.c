@@ -39,7 +39,7 @@ struct net_udp {
     int fd;
     bool wildcard, busy;
     uint8_t luck, unasked; /* does a second look find more? */
-    uint8_t open; /* handles not closed yet */
+    uint8_t open;          /* handles not closed yet */
     uint32_t listener_id;
     struct addr addr;
     struct handler *handler;
