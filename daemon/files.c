@@ -28,7 +28,7 @@ int server_watch_files(struct server *s)
     unsigned count = 0;
     for (const struct gslb_file *f = plan ? plan->files : NULL; f; f = f->next)
         count++;
-    if (!count && !s->watch)
+    if (s->ending || (!count && !s->watch))
         return 0;
     struct watch_file *files = calloc(count + 1, sizeof *files);
     int err = files ? 0 : ERR_NOMEM;

@@ -470,6 +470,7 @@ void server_free(struct server *s)
     s->bg.waiters = s->bg.next_waiters = NULL;
     if (s->watch)
         watch_close(s->watch);
+    s->watch = NULL;
     if (s->loop_ready) {
         uv_walk(&s->loop, close_handle, s);
         uv_run(&s->loop, UV_RUN_DEFAULT);
