@@ -454,6 +454,8 @@ static void drop_waiters(struct reload_waiter *w)
 void server_free(struct server *s)
 {
     s->ending = true;
+    if (s->loop_ready)
+        uv_timer_stop(&s->settle); /* new members need not be waited for any more */
     for (unsigned i = 0; i < s->worker_count; i++)
         worker_stop(s->workers[i]);
     struct health *health = s->health;
@@ -483,8 +485,10 @@ void server_free(struct server *s)
     struct snapshot *snap = server_snapshot(s);
     if (snap)
         part_unref(&snap->part);
-    if (s->bg.settling)
+    if (s->bg.settling) {
         part_unref(&s->bg.after->part);
+        diag_fini(&s->bg.diags);
+    }
     free(s->explainer);
     snap_fini(&s->shared.domain);
     engine_free(&s->engine);
