@@ -128,8 +128,8 @@ static size_t answer_set(const struct plain *p, const struct dns_rrset *set, uin
     enum {
         HEAD = 10
     }; /* pointer to the question, type, class, TTL; the length lies with the data */
-    uint8_t *at = has_target(set->type) ? NULL : begin(p, set->size + (size_t)HEAD * set->count);
-    if (!at)
+    uint8_t *at = begin(p, set->size + (size_t)HEAD * set->count);
+    if (!at || has_target(set->type))
         return 0;
     DNS_RR_FOR (rd, set) {
         put_u16(at, 0xc000 | DNS_HEADER_LEN);

@@ -423,8 +423,8 @@ static enum outcome answer_dname(struct respond *r, const struct zone_node *n)
 /* No such name: wildcard or NXDOMAIN (RFC 4592). */
 static enum outcome answer_missing(struct respond *r, const struct zone_node *encloser)
 {
-    if (encloser->has_wild) /* NS there delegate nothing: they are data like any other (RFC 4592 4.2
-                               leaves it open) */
+    /* NS there delegate nothing: they are data like any other (RFC 4592 4.2 leaves it open) */
+    if (encloser->has_wild)
         return answer_node(r, zone_wild(r->zone, encloser), r->name, encloser);
     answer_negative(r, DNS_RCODE_NXDOMAIN, UINT32_MAX);
     note_denial(r, DENIAL_NAME, NULL, encloser);

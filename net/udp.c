@@ -15,7 +15,7 @@
 #define BATCH_ROUNDS  32 /* batches of one socket before timers and TCP get a turn */
 #define LUCK_EVEN     8  /* of looks that find something against those that do not */
 #define LUCK_MAX      15
-#define LUCK_RETRY    64
+#define LUCK_RETRY    64 /* looks left out before one is tried anyway */
 #define CONTROL_SPACE 64
 #define SOCKET_BUFFER (4 << 20)
 #define CACHE_LINE    64
@@ -251,7 +251,10 @@ static void drain(struct net_udp *u)
             got = batch_run(u);
         } else if (got && may_follow(u)) {
             got = batch_run(u);
-            u->luck = got && u->luck < LUCK_MAX ? u->luck + 1 : got ? LUCK_MAX : u->luck - 1;
+            if (!got)
+                u->luck--;
+            else if (u->luck < LUCK_MAX)
+                u->luck++;
         } else {
             socket_busy(u, false);
             return;

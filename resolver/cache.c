@@ -298,9 +298,7 @@ static void item_replace(struct shard *s, struct item *old, struct item *i, int6
     item_remove(s, old);
 }
 
-/* The tables of all shards: reserved at once, touched when used, so that an idle server stays
- * small.
- */
+/* The tables of all shards: reserved at once, touched when used: an idle server stays small. */
 static int map_tables(struct cache *c, unsigned shards)
 {
     size_t n = (size_t)shards * c->buckets_max;
@@ -371,10 +369,9 @@ int cache_new(struct cache **out, uint64_t bytes, unsigned shards, uint64_t hash
            c->buckets_max < 1u << 30)
         c->buckets_max *= 2;
     int err = map_tables(c, shards);
-    for (; !err && c->shard_count < shards; c->shard_count++) {
+    while (!err && c->shard_count < shards) {
         err = shard_init(c, c->shard_count, &c->shards[c->shard_count]);
-        if (err)
-            break;
+        c->shard_count += !err;
     }
     if (err)
         cache_free(c);

@@ -26,8 +26,8 @@ struct server {
     bool used, measured, probing;
     uint32_t srtt_us, var_us;
     uint32_t backoff_ms; /* 0: none */
-    uint32_t loss;       /* moving average of some 16 questions, 65536 is certain */
-    uint32_t crowded;    /* the same of some 64: three lost by chance do not show */
+    uint16_t loss;       /* moving average of some 16 questions, 65536 would be certain */
+    uint16_t crowded;    /* the same of some 64: three lost by chance do not show */
     uint32_t window, window_left, in_flight;
     bool loss_seen; /* slow start is over */
     uint8_t epochs; /* with timeouts, since the last reply */
@@ -247,6 +247,14 @@ static void sample(struct server *e, uint32_t rtt_us)
     e->srtt_us = e->srtt_us - e->srtt_us / 8 + rtt_us / 8;
 }
 
+/* Neither average reaches 65536: what is missing is divided, and rounded down. */
+static void count_loss(struct server *e, bool lost)
+{
+    e->loss = (uint16_t)(lost ? e->loss + (65536 - e->loss) / 16 : e->loss - e->loss / 16);
+    e->crowded =
+        (uint16_t)(lost ? e->crowded + (65536 - e->crowded) / 64 : e->crowded - e->crowded / 64);
+}
+
 static void grow(struct server *e)
 {
     if (e->window >= SERVERS_WINDOW_CEIL)
@@ -274,8 +282,7 @@ void servers_reply(struct servers *s, const struct addr *a, int64_t now_ms, uint
             sample(e, rtt_us);
         if (in_time) {
             grow(e);
-            e->loss -= e->loss / 16;
-            e->crowded -= e->crowded / 64;
+            count_loss(e, false);
         }
         /* RFC 6298 5.7 in spirit: a reply, late or not, proves the path; the backoff goes. */
         e->backoff_ms = 0;
@@ -313,8 +320,7 @@ void servers_timeout(struct servers *s, const struct addr *a, int64_t now_ms,
     struct server *e = take(s, p, a, now_ms);
     if (e) {
         leave(e, t);
-        e->loss += (65536 - e->loss) / 16;
-        e->crowded += (65536 - e->crowded) / 64;
+        count_loss(e, true);
         e->last_ms = now_ms;
         cut(e, t, now_ms);
         if (t->sent_ms >= e->epoch_ms) { /* left after the last backoff: a new epoch */

@@ -38,7 +38,7 @@ FIGURES = {
     "seconds to load": (lambda r: [d["load_s"] for d in r.get("zone", [])], "{:.2f}"),
     "bytes per record": (lambda r: [d["pss_kb"] * 1024 / 1e6 for d in r.get("zone", [])], "{:.0f}"),
     "bytes per name": (lambda r: [d["bytes_per_name"] for d in r.get("cache", [])], "{:.0f}"),
-    "idle MiB resident": (lambda r: [d["mem0"]["pss_kb"] / 1024 for d in r.get("cold", [])], "{:.1f}"),
+    "idle MiB resident": (lambda r: [d["mem0"]["rss_kb"] / 1024 for d in r.get("cold", [])], "{:.1f}"),
 }
 # A latency's least value over the rounds: a foreign time slice must not decide it. Otherwise the median.
 LEAST = ("p50 µs at half load", "p99 µs at half load")

@@ -10,18 +10,13 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from steered import Server  # noqa: E402
+from steered import Server, query  # noqa: E402
 
 NAMES = 16  # the window of a server that was never asked
 TIMER, HELD = 0.376, 1.0  # its timer, and how long we stand still, in seconds
 upstream = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 upstream.bind(("127.0.0.1", 0))
 upstream.settimeout(60)
-
-
-def query(i):
-    name = f"n{i}".encode()
-    return struct.pack(">6H", i, 0x0100, 1, 0, 0, 0) + bytes([len(name)]) + name + b"\4held\0" + struct.pack(">2H", 1, 1)
 
 
 def reply(question):
@@ -32,9 +27,8 @@ def reply(question):
     return head + question[12:at + 5] + struct.pack(">3HIH", 0xc00c, 1, 1, 60, 4) + b"\xc0\0\2\1"
 
 
-def held_up(folder):
+def held_up(server):
     """What the server counted, or None: the machine was too slow to stop it in time."""
-    server = Server(folder)
     with open(server.conf, "w") as f:
         f.write(f"""server: {{ control: {server.control}, workers: 1 }}
 listen: [ {{ address: 127.0.0.1, port: {server.port}, role: resolver }} ]
@@ -46,7 +40,7 @@ resolver: {{ ask-loopback: yes, forward: [ {{ zone: ., to: "127.0.0.1@{upstream.
     client.settimeout(60)
     began = time.monotonic()
     for i in range(NAMES):
-        client.send(query(i))
+        client.send(query(f"n{i}.held", i, 0x0100))
     asked = [upstream.recvfrom(4096) for _ in range(NAMES)]
     os.kill(server.process.pid, signal.SIGSTOP)
     os.waitpid(server.process.pid, os.WUNTRACED)
@@ -68,8 +62,8 @@ resolver: {{ ask-loopback: yes, forward: [ {{ zone: ., to: "127.0.0.1@{upstream.
 
 
 for _ in range(20):
-    with tempfile.TemporaryDirectory() as folder:
-        counted = held_up(folder)
+    with tempfile.TemporaryDirectory() as folder, Server(folder) as server:
+        counted = held_up(server)
     if counted:
         break
 print("queries, timeouts, late replies:", counted)

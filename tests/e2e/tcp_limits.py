@@ -6,16 +6,14 @@ import resource
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from ports import free_port  # noqa: E402
+from steered import Server, query  # noqa: E402
 
-WAYPOST = os.environ["WAYPOST"]
-QUERY = struct.pack(">7H", 24, 1, 0, 1, 0, 0, 0) + b"\1a\4test\0" + struct.pack(">2H", 1, 1)
+QUERY = struct.pack(">H", 24) + query("a.test", 1)
 LONG = "first-timeout: 1m, idle-timeout: 1m"
 failed = []
 
@@ -26,24 +24,20 @@ def check(what, good):
         print("tcp_limits: " + what, file=sys.stderr)
 
 
-class Server:
+class Limited(Server):
     def __init__(self, folder, tcp, files=None):
-        self.port, self.folder = free_port(), folder
-        self.log = os.path.join(folder, "log")
-        self.configure(tcp)
-        less = None if files is None else lambda: resource.setrlimit(resource.RLIMIT_NOFILE, files)
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([WAYPOST, "run", "-c", os.path.join(folder, "c.yaml")], stderr=log, stdout=log, preexec_fn=less)
-        self.wait("ready")
+        super().__init__(folder)
+        self.before = os.path.getsize(self.logname) if os.path.exists(self.logname) else 0
+        self.limit(tcp)
+        self.start(preexec_fn=None if files is None else lambda: resource.setrlimit(resource.RLIMIT_NOFILE, files))
 
-    def configure(self, tcp):
-        with open(os.path.join(self.folder, "c.yaml"), "w") as f:
+    def limit(self, tcp):
+        with open(self.conf, "w") as f:
             f.write(f"server: {{ workers: 1, control: none, tcp: {{ {tcp} }} }}\n"
                     f"listen: [ {{ address: 127.0.0.1, port: {self.port} }} ]\nzones: [ {{ name: test, file: zone }} ]\n")
 
     def said(self):
-        with open(self.log) as f:
-            return f.read()
+        return self.log(self.before).decode()
 
     def wait(self, text):
         until = time.monotonic() + 60
@@ -52,12 +46,8 @@ class Server:
                 sys.exit(f"tcp_limits: not said: {text}\n" + self.said())
             time.sleep(0.02)
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *_):
-        self.process.terminate()
-        check("the end was not status 0", self.process.wait(60) == 0)
+        check("the end was not status 0", self.stop() == 0)
 
     def connect(self, client="127.0.0.1"):
         return socket.create_connection(("127.0.0.1", self.port), source_address=(client, 0), timeout=30)
@@ -83,7 +73,7 @@ def ends(s):
 
 
 def counts(folder):
-    with Server(folder, f"connections: 2, {LONG}") as server:
+    with Limited(folder, f"connections: 2, {LONG}") as server:
         a, b = server.connect(), server.connect("127.0.0.2")
         check("two connections", asks(a) and asks(b) and asks(a))
         c = server.connect("127.0.0.3")
@@ -92,7 +82,7 @@ def counts(folder):
         check("the other two", asks(a) and asks(c))
         reload_refused(server)
         check("after the reload", asks(a))
-    with Server(folder, f"connections: 3, per-client: 2, {LONG}") as server:
+    with Limited(folder, f"connections: 3, per-client: 2, {LONG}") as server:
         other, a, b = server.connect("127.0.0.2"), server.connect(), server.connect()
         check("a client's two connections beside another's", asks(other) and asks(a) and asks(b))
         c = server.connect()
@@ -102,19 +92,19 @@ def counts(folder):
 
 
 def reload_refused(server):
-    server.configure(f"connections: 3, {LONG}")
+    server.limit(f"connections: 3, {LONG}")
     server.process.send_signal(signal.SIGHUP)
     server.wait("nothing was changed")
     check("what is refused is not named", "server.tcp.connections: cannot change at a reload" in server.said())
 
 
 def times(folder):
-    with Server(folder, "first-timeout: 1m, idle-timeout: 300ms") as server:
+    with Limited(folder, "first-timeout: 1m, idle-timeout: 300ms") as server:
         silent, a = server.connect(), server.connect()
         check("an answer", asks(a))
         check("an idle connection stays", ends(a) < 8)  # by default 10 s
         check("idle before its first query", asks(silent))
-    with Server(folder, "first-timeout: 300ms, idle-timeout: 1m") as server:
+    with Limited(folder, "first-timeout: 300ms, idle-timeout: 1m") as server:
         a, silent = server.connect(), server.connect()
         check("an answer", asks(a))
         check("a silent connection stays", ends(silent) < 4.5)  # by default 5 s
@@ -123,14 +113,14 @@ def times(folder):
 
 def files(folder):
     said = "server.tcp.connections: 1000 at each of 1 workers, for 1 listeners, can need 1640 open files; only {} are allowed"
-    with Server(folder, "connections: 1000", (256, 1639)) as server:
+    with Limited(folder, "connections: 1000", (256, 1639)) as server:
         check("too few files, and nothing is said", said.format(1639) in server.said())
         with open(f"/proc/{server.process.pid}/limits") as f:
             soft = next(line.split()[3] for line in f if line.startswith("Max open files"))
         check(f"the soft limit is {soft}", soft == "1639")
         check("an answer", asks(server.connect()))
     for what, tcp, most in ("enough files", "connections: 1000", 1640), ("too few for a default", "", 1639):
-        with Server(folder, tcp, (256, most)) as server:
+        with Limited(folder, tcp, (256, most)) as server:
             check(f"{what}, and something is said", "open files" not in server.said())
 
 

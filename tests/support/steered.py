@@ -93,9 +93,9 @@ def certificates(folder, name):
     return contexts, os.path.join(folder, "ca.pem")
 
 
-def query(name, ident):
+def query(name, ident, flags=0):
     labels = b"".join(bytes([len(x)]) + x.encode() for x in name.split("."))
-    return struct.pack(">6H", ident, 0, 1, 0, 0, 0) + labels + b"\0\0\1\0\1"
+    return struct.pack(">6H", ident, flags, 1, 0, 0, 0) + labels + b"\0\0\1\0\1"
 
 
 def parse(message):
@@ -204,10 +204,11 @@ listen: [ {{ address: 127.0.0.1, port: {self.port}, role: authority }} ]
 zones: [ {{ name: example.test, file: a.zone }} ]
 {gslb}""")
 
-    def start(self, wait=60):
+    def start(self, wait=60, **how):
+        """how: as Popen takes it."""
         log = open(self.logname, "ab")
         before = log.tell()
-        self.process = subprocess.Popen([WAYPOST, "run", "-c", self.conf], stdout=log, stderr=log)
+        self.process = subprocess.Popen([WAYPOST, "run", "-c", self.conf], stdout=log, stderr=log, **how)
         log.close()
         end = time.time() + wait
         while time.time() < end and self.process.poll() is None:
@@ -235,6 +236,13 @@ zones: [ {{ name: example.test, file: a.zone }} ]
             with open(f"{tasks}/{task}/schedstat") as f:
                 times.append(int(f.read().split()[1]) / 1e9)
         return max(times)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process and self.process.poll() is None:
+            self.kill()
 
     def kill(self):
         self.process.kill()
