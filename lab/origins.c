@@ -309,16 +309,13 @@ static void wake_up(struct origins *o)
 
 static int start_listener(struct origins *o, struct origin *at, struct diag_list *d)
 {
-    struct sockaddr_storage ss = {0};
-    socklen_t len = sizeof ss;
     struct addr a;
     char holder[128] = "";
     addr_parse(&a, at->place->address, o->port);
-    int err = o->port ? net_probe_bind(&a, NET_PROTO_TCP, holder, sizeof holder) : 0;
+    if (!o->port) /* the first one's is all others' */
+        a.port = o->port = net_probe_port(&a);
+    int err = net_probe_bind(&a, NET_PROTO_TCP, holder, sizeof holder);
     err = err ? err : open_listener(at, o->port);
-    if (!err && !o->port && !getsockname(at->listener, (struct sockaddr *)&ss, &len) &&
-        !addr_of_sockaddr(&a, (const struct sockaddr *)&ss))
-        o->port = a.port;
     if (err)
         diag_add(d, DIAG_ERROR, NULL, "cannot listen on %s port %u (tcp): %s%s%s",
                  at->place->address, o->port, err_text(err), *holder ? ", held by " : "", holder);

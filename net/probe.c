@@ -1,6 +1,7 @@
 /* net/probe.c: who holds this address? */
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/rng.h"
 #include "net/udp.h"
 #include "net_priv.h"
 
@@ -105,24 +106,21 @@ int net_probe_bind(const struct addr *a, enum net_proto proto, char *holder, siz
     return err;
 }
 
+/* Of those below what the kernel gives to clients (ip_local_port_range: 32768 and up unless
+ * changed): one of these could be a client's before the caller binds it. */
 uint16_t net_probe_port(const struct addr *a)
 {
-    for (unsigned tries = 0; tries < 64; tries++) {
-        struct sockaddr_storage ss = {0};
-        socklen_t len = sizeof ss;
-        struct addr got = *a;
-        int fd;
-        got.port = 0;
-        if (net_socket_bind(&got, SOCK_DGRAM, false, &fd))
-            return 0;
-        int err = getsockname(fd, (struct sockaddr *)&ss, &len)
-                      ? ERR_SYSTEM
-                      : addr_of_sockaddr(&got, (const struct sockaddr *)&ss);
-        if (!err && !net_probe_bind(&got, NET_PROTO_TCP, NULL, 0)) {
-            close(fd);
-            return got.port;
-        }
-        close(fd);
+    const uint32_t low = 10000, high = 32000;
+    struct addr got = *a;
+    struct rng rng;
+    int err = ERR_IN_USE;
+    if (rng_init(&rng))
+        return 0;
+    for (unsigned tries = 0; err == ERR_IN_USE && tries < 1000; tries++) {
+        got.port = (uint16_t)(low + rng_below(&rng, high - low));
+        err = net_probe_bind(&got, NET_PROTO_UDP, NULL, 0);
+        err = err ? err : net_probe_bind(&got, NET_PROTO_TCP, NULL, 0);
     }
-    return 0;
+    rng_fini(&rng);
+    return err ? 0 : got.port;
 }

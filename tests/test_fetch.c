@@ -181,23 +181,11 @@ static void *serve(void *arg)
     return NULL;
 }
 
-/* Both on one port; the kernel has given the UDP port to nobody else, and mostly TCP neither. */
 static void responder_open(struct responder *s, const struct row *row)
 {
-    *s = (struct responder){.row = row, .conn = -1, .tcp = -1};
-    for (unsigned i = 0; s->tcp < 0; i++) {
-        assert_true(i < 50);
-        s->port = 0;
-        s->udp = loopback_bind("127.0.0.1", SOCK_DGRAM, &s->port);
-        struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(s->port)};
-        in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        s->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (bind(s->tcp, (struct sockaddr *)&in, sizeof in) || listen(s->tcp, 5)) {
-            close(s->tcp);
-            close(s->udp);
-            s->tcp = -1;
-        }
-    }
+    *s = (struct responder){.row = row, .conn = -1};
+    s->udp = loopback_bind("127.0.0.1", SOCK_DGRAM, &s->port);
+    s->tcp = loopback_bind("127.0.0.1", SOCK_STREAM, &s->port);
     s->stop = eventfd(0, EFD_CLOEXEC);
     assert_true(s->stop >= 0);
     if (row->no_server) {

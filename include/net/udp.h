@@ -40,7 +40,8 @@ void net_udp_close(struct net_udp *u);
  * ERR_ACCESS, ERR_UNREACHABLE, ERR_SYSTEM. */
 int net_probe_bind(const struct addr *a, enum net_proto proto, char *holder, size_t cap);
 
-/* A port that is free for both UDP and TCP on the address now. 0: none was found. */
+/* A port that is free for both UDP and TCP on the address now, and that no client is given by the
+ * kernel before it is bound (10000 to 31999). 0: none was found. */
 uint16_t net_probe_port(const struct addr *a);
 
 #endif

@@ -1,5 +1,7 @@
 #include "live.h"
 
+#include "net/udp.h"
+
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,13 +22,11 @@ static struct sockaddr_in loopback(uint16_t port)
 
 uint16_t live_port(void)
 {
-    struct sockaddr_in sa = loopback(0);
-    socklen_t len = sizeof sa;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
-    getsockname(fd, (struct sockaddr *)&sa, &len);
-    close(fd);
-    return ntohs(sa.sin_port);
+    struct addr a;
+    assert_int_equal(addr_parse(&a, "127.0.0.1", 0), 0);
+    uint16_t port = net_probe_port(&a);
+    assert_int_not_equal(port, 0);
+    return port;
 }
 
 void live_init(struct live *l)

@@ -18,7 +18,7 @@ struct live {
     unsigned file_count;
 };
 
-/* A port that nobody has bound for TCP on 127.0.0.1 at the moment. */
+/* A free port for UDP and TCP on 127.0.0.1 (net_probe_port). */
 uint16_t live_port(void);
 /* Makes the folder. */
 void live_init(struct live *l);

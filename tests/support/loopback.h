@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <uv.h>
 
-/* A bound socket (SOCK_DGRAM or SOCK_STREAM, then it listens); port 0 takes a free one, *port is
- * what it got. Fails the test on errors; so do those below. */
+/* A bound socket (SOCK_DGRAM or SOCK_STREAM, then it listens); port 0 takes one that is free for
+ * both (net_probe_port), *port is what it got. Fails the test on errors; so do those below. */
 int loopback_bind(const char *ip, int type, uint16_t *port);
 /* A socket connected to ip:port. */
 int loopback_connect(const char *ip, int type, uint16_t port);
