@@ -255,18 +255,19 @@ static void count_loss(struct server *e, bool lost)
         (uint16_t)(lost ? e->crowded + (65536 - e->crowded) / 64 : e->crowded - e->crowded / 64);
 }
 
+/* Before the first cut one more per reply, which doubles it per window. After it one more per
+ * window and a sixteenth: what an outage took from a busy server is back after some dozen windows,
+ * however large it was. */
 static void grow(struct server *e)
 {
-    if (e->window >= SERVERS_WINDOW_CEIL)
-        return;
     if (!e->loss_seen) {
-        e->window++; /* one per reply: doubling per window */
-    } else if (e->window_left <= 1) {
         e->window++;
+    } else if (--e->window_left == 0) {
+        e->window += 1 + e->window / 16;
         e->window_left = e->window;
-    } else {
-        e->window_left--;
     }
+    if (e->window > SERVERS_WINDOW_CEIL)
+        e->window = SERVERS_WINDOW_CEIL;
 }
 
 void servers_reply(struct servers *s, const struct addr *a, int64_t now_ms, uint32_t rtt_us,

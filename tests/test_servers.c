@@ -101,6 +101,32 @@ static void backs_off_once_per_epoch(void **state)
     servers_free(s);
 }
 
+/* A busy server that was away for a while: its window is back after dozens of windows, not
+ * hundreds, and never above the ceiling. */
+static void window_after_an_outage(void **state)
+{
+    (void)state;
+    struct servers *s = make();
+    struct addr a = at("192.0.2.9");
+    struct server_ticket t;
+    unsigned windows = 0;
+    while (look(s, &a, 1000).window < SERVERS_WINDOW_CEIL)
+        ask(s, &a, 1000, 10000);
+    for (int64_t now = 2000; look(s, &a, now).window > SERVERS_WINDOW_FLOOR; now += 4000) {
+        assert_int_equal(servers_send(s, &a, now, &t), 0);
+        servers_timeout(s, &a, now + 3000, &t);
+        assert_in_range(now, 2000, 400000);
+    }
+    for (; look(s, &a, 900000).window < SERVERS_WINDOW_CEIL / 2; windows++)
+        for (unsigned left = look(s, &a, 900000).window; left; left--)
+            ask(s, &a, 900000, 10000);
+    assert_in_range(windows, 20, 80);
+    for (unsigned i = 0; i < 40 * SERVERS_WINDOW_CEIL; i++)
+        ask(s, &a, 900000, 10000);
+    assert_int_equal(look(s, &a, 900000).window, SERVERS_WINDOW_CEIL);
+    servers_free(s);
+}
+
 static void window(void **state)
 {
     (void)state;
@@ -127,10 +153,10 @@ static void window(void **state)
     for (unsigned i = 0; i < 12; i++)
         servers_timeout(s, &a, 1180, &t[i]);
     assert_int_equal(look(s, &a, 1180).window, SERVERS_WINDOW_START);
-    /* from then on one more for each whole window */
+    /* from then on one more and a sixteenth for each whole window */
     for (unsigned i = 0; i < SERVERS_WINDOW_START; i++)
         ask(s, &a, 1200, 10000);
-    assert_int_equal(look(s, &a, 1200).window, SERVERS_WINDOW_START + 1);
+    assert_int_equal(look(s, &a, 1200).window, SERVERS_WINDOW_START + 2);
     /* the floor */
     for (unsigned i = 0; i < 40; i++) {
         int64_t now = 2000 + 4000 * i;
@@ -284,10 +310,10 @@ static void costs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(estimates), cmocka_unit_test(backs_off_once_per_epoch),
-        cmocka_unit_test(window),    cmocka_unit_test(breaker),
-        cmocka_unit_test(bounded),   cmocka_unit_test(facts_expire),
-        cmocka_unit_test(costs),
+        cmocka_unit_test(estimates),    cmocka_unit_test(backs_off_once_per_epoch),
+        cmocka_unit_test(window),       cmocka_unit_test(window_after_an_outage),
+        cmocka_unit_test(breaker),      cmocka_unit_test(bounded),
+        cmocka_unit_test(facts_expire), cmocka_unit_test(costs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
