@@ -197,6 +197,8 @@ const struct config_option config_options[] = {
     MAPS("resolver.limits", "Work one client query may cause."),
     INT("resolver.limits.work-per-query", "120", 1, 1000, "Upstream queries in all."),
     DURATION("resolver.limits.query-time", "6s", 100, 30000, "Wall time of one query."),
+    INT("resolver.limits.in-flight", "4000", 16, 100000,
+        "Questions in flight at a worker; of more the oldest fails, once it is 400 ms old."),
     ITEMS("resolver.forward", "Zones that are asked of other resolvers; `.` is everything."),
     TEXT_REQ("resolver.forward[].zone", "Apex of the zone."),
     ADDRESSES("resolver.forward[].to", true, "Servers."),

@@ -213,6 +213,7 @@ int engine_init(struct engine *e, const struct config *c, struct diag_list *diag
     o->upstream_port = (uint16_t)config_int(c, NULL, "resolver.upstream-port");
     o->limits.total = (uint16_t)config_int(c, NULL, "resolver.limits.work-per-query");
     o->limits.query_ms = (uint32_t)config_int(c, NULL, "resolver.limits.query-time");
+    o->limits.in_flight = (uint32_t)config_int(c, NULL, "resolver.limits.in-flight");
     int err = take_hints(e, c, diags);
     take_forward(e, c, diags);
     take_local(e, c, diags);

@@ -81,16 +81,21 @@ static void count_rcode(struct route *r, uint16_t rcode, bool tc)
         stat_inc(r->stats, ROUTE_TRUNCATED);
 }
 
+static void add_ede(struct edns *e, int code, const char *text)
+{
+    if (code < 0 || !e->present)
+        return;
+    e->ede[0] =
+        (struct edns_ede){.code = (uint16_t)code, .text = text, .text_len = (uint16_t)strlen(text)};
+    e->ede_count = 1;
+}
+
 static enum handler_result answer_error(struct route *r, struct net_query *nq,
                                         const struct dns_query *q, uint16_t rcode, uint16_t flags,
                                         int ede, const char *text)
 {
     struct edns e = answer_edns(r, q, &nq->client, nq->proto);
-    if (ede >= 0 && e.present) {
-        e.ede[0] = (struct edns_ede){
-            .code = (uint16_t)ede, .text = text, .text_len = (uint16_t)strlen(text)};
-        e.ede_count = 1;
-    }
+    add_ede(&e, ede, text);
     nq->out_len =
         dns_write_error(q, nq->out, client_limit(r, q, nq->proto, nq->out_cap), flags, rcode, &e);
     count_rcode(r, rcode, false);
@@ -301,26 +306,33 @@ static int wait_ask(struct route_wait *wait, const struct authority_out *own, un
     return err;
 }
 
+static void refuse_wait(struct route_wait *wait)
+{
+    struct route *r = wait->route;
+    const struct dns_query *q = &wait->query;
+    struct edns e = answer_edns(r, q, &wait->client, wait->proto);
+    size_t limit = client_limit(r, q, wait->proto, ROUTE_ROOM);
+    stat_inc(r->stats, ROUTE_OVERLOAD);
+    add_ede(&e, DNS_EDE_OTHER, "too many queries in flight");
+    size_t len = dns_write_error(q, r->room, limit, DNS_FLAG_RA, DNS_RCODE_SERVFAIL, &e);
+    count_rcode(r, DNS_RCODE_SERVFAIL, false);
+    net_reply(&wait->ticket, r->room, len);
+}
+
 static enum handler_result answer_resolved(struct route *r, struct net_query *nq,
                                            const struct dns_query *q,
                                            const struct authority_out *own)
 {
-    struct route_wait *wait = r->pending < r->pending_max ? wait_new(r, nq, own) : NULL;
-    if (!wait) {
-        stat_inc(r->stats, ROUTE_OVERLOAD);
+    struct route_wait *wait = wait_new(r, nq, own);
+    if (!wait)
         return answer_error(r, nq, q, DNS_RCODE_SERVFAIL, DNS_FLAG_RA, DNS_EDE_OTHER,
-                            "too many queries in flight");
-    }
+                            err_text(ERR_NOMEM));
     net_ticket_take(nq, &wait->ticket);
     stat_inc(r->stats, ROUTE_RESOLVED);
-    if (!wait_ask(wait, own, nq->listener_id))
-        return HANDLER_KEPT;
-    stat_inc(r->stats, ROUTE_OVERLOAD);
-    uint8_t buf[1024];
-    size_t len =
-        dns_write_error(&wait->query, buf, sizeof buf, DNS_FLAG_RA, DNS_RCODE_SERVFAIL, NULL);
-    net_reply(&wait->ticket, buf, len);
-    free(wait);
+    if (wait_ask(wait, own, nq->listener_id)) {
+        refuse_wait(wait);
+        free(wait);
+    }
     return HANDLER_KEPT;
 }
 
@@ -328,7 +340,7 @@ static enum handler_result answer_resolved(struct route *r, struct net_query *nq
  */
 static void refresh_answer(struct route *r, const struct net_query *nq)
 {
-    struct route_wait *wait = r->pending < r->pending_max / 2 ? wait_new(r, nq, NULL) : NULL;
+    struct route_wait *wait = wait_new(r, nq, NULL);
     if (!wait)
         return;
     wait->refresh = true;

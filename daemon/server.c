@@ -18,7 +18,7 @@
 
 #define SERVER_TICK_MS    100 /* how soon a retired snapshot is looked at again */
 #define ANSWERS_BYTES_MIN (1u << 20)
-#define FILES_OF_WORKER   640 /* mostly the resolver's sockets (net/upstream.h) */
+#define FILES_OF_WORKER   1400 /* mostly the resolver's sockets (net/upstream.h) */
 
 /* ---- the control loop ---- */
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PENDING_MAX   4000
 #define RECENT_BYTES  (1u << 20)
 #define FAILED_BYTES  (512u << 10)
 #define DRAIN_TICK_MS 10
@@ -284,7 +283,6 @@ int worker_new(struct worker **out, struct worker_shared *shared, unsigned index
     w->route.clock = shared->clock;
     w->route.cookie_secret = shared->cookie_secret;
     w->route.ttl_follows_wall = shared->engine->options.ttl_follows_wall;
-    w->route.pending_max = PENDING_MAX;
     route_init(&w->route);
     err = err ? err : make_listeners(w, atomic_load(&shared->root), failed);
     if (err) {

@@ -11,7 +11,7 @@
 void upstream_options_default(struct upstream_options *o)
 {
     *o = (struct upstream_options){
-        .sockets = 512, .connections = 256, .connect_ms = 2000, .idle_ms = 10000};
+        .sockets = 1024, .connections = 256, .connect_ms = 2000, .idle_ms = 10000};
 }
 
 /* Octets of header and question; 0 when there is none. Names in questions we sent are plain. */

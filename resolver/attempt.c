@@ -238,7 +238,7 @@ void attempts_cancel(struct walk *k)
     for (struct list *l; (l = list_first(&k->attempts));) {
         struct attempt *a = container_of(l, struct attempt, link);
         close_attempt(a);
-        servers_drop(k->w->r->servers, &a->t.server, &a->ticket);
+        servers_give_up(k->w->r->servers, &a->t.server, resolver_now_ms(k->w), &a->ticket);
         k->w->transport->cancel(k->w->transport, &a->t);
     }
 }

@@ -33,8 +33,7 @@
 #define TRIES_MAX          2 /* UDP tries of one question at one address */
 #define REPLY_RRS_MAX      1024
 #define TCP_TIMEOUT_MIN    1000         /* milliseconds; connect and question */
-#define WORKER_WALKS       4096         /* in flight, */
-#define WORKER_MEMORY      (128u << 20) /* and octets they hold: no new one above either */
+#define WORKER_MEMORY      (128u << 20) /* octets that the walks of a worker hold */
 #define WALK_TABLE         1024
 /* Planes of names that never mix: 0 the world's, then forward zones, then below our own zones. */
 #define FORWARD_MAX (255 - RESOLVER_VIEWS)
@@ -67,10 +66,11 @@ struct resolver_worker {
     struct list table[WALK_TABLE]; /* by question */
     struct list spare;             /* ended walks whose arenas are warm */
     struct list queue;             /* iters that wait for room in a window */
-    unsigned walk_count, spare_count;
-    size_t walk_memory; /* octets that walks in flight hold */
-    int64_t now_us;     /* monotonic, see resolver_tick */
-    int64_t primed_ms;  /* when the root was last primed, or tried to be */
+    unsigned request_count, spare_count;
+    struct wheel_timer crowded; /* there are more requests than shall be */
+    size_t walk_memory;         /* octets that walks hold */
+    int64_t now_us;             /* monotonic, see resolver_tick */
+    int64_t primed_ms;          /* when the root was last primed, or tried to be */
 };
 
 struct budget {
@@ -251,6 +251,7 @@ void walk_end(struct walk *k);
 void walk_drop(struct walk *k);
 /* Counts what it holds now. */
 void walk_account(struct walk *k);
+void request_init(struct resolver_worker *w);
 void walk_prime(struct resolver_worker *w);
 
 /* iterate.c */

@@ -27,17 +27,23 @@ static struct walk *find_walk(struct resolver_worker *w, const uint8_t *qname, u
     return NULL;
 }
 
+/* verdict: that it failed says something of the name, and is remembered. */
+static void fail_now(struct walk *k, const char *why, bool verdict)
+{
+    iter_fail(k->top, DNS_EDE_NO_REACHABLE, why);
+    k->top->from_memory = !verdict;
+    iter_wake(k->top, ITER_FINISH);
+    walk_run(k);
+}
+
 static void on_deadline(struct wheel_timer *t)
 {
     struct walk *k = container_of(t, struct walk, deadline);
     uint32_t max = k->w->r->o.limits.query_ms;
     resolver_tick(k->w);
     iter_limit(k->top, LIMIT_TIME, max, max, true);
-    iter_fail(k->top, DNS_EDE_NO_REACHABLE, "no name server answered in time");
-    if (k->waits) /* part of the time went by without a question of ours: no verdict on the name */
-        k->top->from_memory = true;
-    iter_wake(k->top, ITER_FINISH);
-    walk_run(k);
+    /* While it waited for another's, part of the time went by without a question of ours. */
+    fail_now(k, "no name server answered in time", !k->waits);
 }
 
 static struct walk *spare_or_new(struct resolver_worker *w)
@@ -69,9 +75,49 @@ void walk_account(struct walk *k)
     k->memory = now;
 }
 
-static bool is_full(const struct resolver_worker *w)
+/* Those that are on the stack, and priming, are passed over. NULL: none has had its time. */
+static struct walk *oldest(const struct resolver_worker *w)
 {
-    return w->walk_count >= WORKER_WALKS || w->walk_memory >= WORKER_MEMORY;
+    LIST_FOR (l, &w->walks) {
+        struct walk *k = container_of(l, struct walk, link);
+        if (w->now_us - k->started_us < RESOLVER_TURN_MS * 1000)
+            break;
+        if (!k->running && !k->keep)
+            return k;
+    }
+    return NULL;
+}
+
+/* Not at once when a question comes: an answer may bring the next question of its connection. */
+static void on_crowded(struct wheel_timer *t)
+{
+    struct resolver_worker *w = container_of(t, struct resolver_worker, crowded);
+    uint32_t max = w->r->o.limits.in_flight;
+    resolver_tick(w);
+    for (struct walk *k; w->request_count > max && (k = oldest(w));) {
+        iter_limit(k->top, LIMIT_IN_FLIGHT, w->request_count, max, true);
+        fail_now(k, NULL, false);
+    }
+}
+
+/* A quarter above the limit is room for what comes before the oldest give way. */
+static bool has_room(struct resolver_worker *w, bool refresh)
+{
+    uint32_t max = w->r->o.limits.in_flight, n = w->request_count;
+    if (w->walk_memory >= WORKER_MEMORY || (refresh && n >= max / 2))
+        return false;
+    if (n < max)
+        return true;
+    if (!oldest(w) || n >= max + max / 4 + 1)
+        return false;
+    if (!wheel_is_armed(&w->crowded))
+        wheel_arm(w->wheel, &w->crowded, resolver_now_ms(w));
+    return true;
+}
+
+void request_init(struct resolver_worker *w)
+{
+    wheel_timer_init(&w->crowded, on_crowded);
 }
 
 static void walk_release(struct walk *k)
@@ -80,7 +126,6 @@ static void walk_release(struct walk *k)
     w->walk_memory -= k->memory;
     list_remove(&k->link);
     list_remove(&k->bucket);
-    w->walk_count--;
     arena_reset(&k->arena);
     trace_reset(&k->trace);
     if (w->spare_count < SPARE_MAX) {
@@ -95,7 +140,7 @@ static void walk_release(struct walk *k)
 
 struct walk *walk_new(struct resolver_worker *w, const uint8_t *qname, uint16_t qtype)
 {
-    struct walk *k = is_full(w) ? NULL : spare_or_new(w);
+    struct walk *k = spare_or_new(w);
     if (!k)
         return NULL;
     k->w = w;
@@ -108,7 +153,6 @@ struct walk *walk_new(struct resolver_worker *w, const uint8_t *qname, uint16_t 
     list_init(&k->all);
     list_init(&k->bucket);
     list_push(&w->walks, &k->link);
-    w->walk_count++;
     wheel_timer_init(&k->deadline, on_deadline);
     trace_add(&k->trace, TRACE_START, 0, 0, k->qname, (unsigned)qtype);
     k->top = iter_new(k, NULL, k->qname, qtype, "answer");
@@ -194,6 +238,7 @@ void walk_end(struct walk *k)
     for (struct list *l; (l = list_first(&k->requests));) {
         struct request *q = container_of(l, struct request, link);
         list_remove(l);
+        w->request_count--;
         res.took_us = w->now_us - q->started_us;
         if (res.rcode == DNS_RCODE_SERVFAIL)
             stat_inc(w->stats, STAT_SERVFAILS);
@@ -226,11 +271,11 @@ void walk_prime(struct resolver_worker *w)
     walk_run(k);
 }
 
-static void join(struct walk *k, struct request *q)
+static void add_request(struct walk *k, struct request *q)
 {
     q->walk = k;
     list_push(&k->requests, &q->link);
-    stat_inc(k->w->stats, STAT_JOINED);
+    k->w->request_count++;
 }
 
 /* Questions that are not resolved at all. */
@@ -257,6 +302,10 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
     resolver_tick(w);
     if (refuse(ask, done, arg))
         return 0;
+    if (!has_room(w, rd && ask->refresh)) {
+        stat_inc(w->stats, STAT_REJECTED);
+        return ERR_LIMIT;
+    }
     struct request *q = calloc(1, sizeof *q);
     if (!q)
         return ERR_NOMEM;
@@ -268,16 +317,15 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
     struct edns_subnet subnet = subnet_of(ask);
     struct walk *k = rd ? find_walk(w, ask->qname, ask->qtype, plane, &subnet) : NULL;
     if (k) {
-        join(k, q);
+        add_request(k, q);
+        stat_inc(w->stats, STAT_JOINED);
         *req = q;
         return 0;
     }
-    bool full = is_full(w);
     k = walk_new(w, ask->qname, ask->qtype);
     if (!k) {
         free(q);
-        stat_inc(w->stats, STAT_REJECTED);
-        return full ? ERR_LIMIT : ERR_NOMEM;
+        return ERR_NOMEM;
     }
     if (ask->referral && !cut_start(k, ask)) {
         walk_drop(k);
@@ -287,8 +335,7 @@ int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, reso
     k->subnet = k->seat.subnet = subnet;
     k->cache_only = !rd;
     k->refresh = rd && ask->refresh;
-    q->walk = k;
-    list_push(&k->requests, &q->link);
+    add_request(k, q);
     if (rd)
         list_push(&w->table[key_of(w, ask->qname, ask->qtype)], &k->bucket);
     bool finished = false;
@@ -306,6 +353,7 @@ void resolver_cancel(struct resolver_worker *w, struct request *q)
     struct walk *k = q->walk;
     list_remove(&q->link);
     free(q);
+    w->request_count--;
     stat_inc(w->stats, STAT_CANCELLED);
     if (!list_is_empty(&k->requests) || k->keep || k->running)
         return;

@@ -25,7 +25,8 @@ void resolver_options_default(struct resolver_options *o)
                    .ns_sample = 13,
                    .bytes = 131072,
                    .query_ms = 6000,
-                   .steps = 4000},
+                   .steps = 4000,
+                   .in_flight = 4000},
         .cache_bytes = 128u << 20,
         .ttl_min_s = 0,
         .ttl_max_s = 86400,
@@ -155,6 +156,7 @@ int resolver_worker_new(struct resolver_worker **out, struct resolver *r, struct
     w->stats = stats;
     coalesce_inbox_init(&w->inbox, wake, wake_arg);
     w->primed_ms = INT64_MIN / 2;
+    request_init(w);
     list_init(&w->walks);
     list_init(&w->ended);
     list_init(&w->spare);
@@ -186,6 +188,7 @@ void resolver_worker_free(struct resolver_worker *w)
     if (!w)
         return;
     resolver_tick(w);
+    wheel_disarm(w->wheel, &w->crowded);
     for (struct list *l; (l = list_first(&w->walks));) {
         struct walk *k = container_of(l, struct walk, link);
         join_leave(k, false); /* our stopping is nobody else's failure */

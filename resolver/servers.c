@@ -313,29 +313,40 @@ static void cut(struct server *e, const struct server_ticket *t, int64_t now_ms)
     e->loss_seen = true;
 }
 
+static void lose(struct server *e, struct server_ticket *t, int64_t now_ms)
+{
+    leave(e, t);
+    count_loss(e, true);
+    e->last_ms = now_ms;
+    cut(e, t, now_ms);
+    if (t->sent_ms < e->epoch_ms) /* left before the last backoff: not a new epoch */
+        return;
+    e->epoch_ms = now_ms;
+    uint32_t doubled = clamp_rto((uint64_t)t->rto_ms * 2);
+    if (doubled > e->backoff_ms)
+        e->backoff_ms = doubled;
+    if (e->epochs < 255)
+        e->epochs++;
+    if (e->epochs >= SERVERS_DEAD_EPOCHS)
+        die(e, now_ms);
+}
+
 void servers_timeout(struct servers *s, const struct addr *a, int64_t now_ms,
                      struct server_ticket *t)
 {
     struct place p = place_of(s, a);
     pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
     struct server *e = take(s, p, a, now_ms);
-    if (e) {
-        leave(e, t);
-        count_loss(e, true);
-        e->last_ms = now_ms;
-        cut(e, t, now_ms);
-        if (t->sent_ms >= e->epoch_ms) { /* left after the last backoff: a new epoch */
-            e->epoch_ms = now_ms;
-            uint32_t doubled = clamp_rto((uint64_t)t->rto_ms * 2);
-            if (doubled > e->backoff_ms)
-                e->backoff_ms = doubled;
-            if (e->epochs < 255)
-                e->epochs++;
-            if (e->epochs >= SERVERS_DEAD_EPOCHS)
-                die(e, now_ms);
-        }
-    }
+    if (e)
+        lose(e, t, now_ms);
     pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
+}
+
+static void drop(struct server *e, struct server_ticket *t)
+{
+    if (t->counted)
+        e->probing = false;
+    leave(e, t);
 }
 
 void servers_drop(struct servers *s, const struct addr *a, struct server_ticket *t)
@@ -343,11 +354,22 @@ void servers_drop(struct servers *s, const struct addr *a, struct server_ticket 
     struct place p = place_of(s, a);
     pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
     struct server *e = find(s, p, a);
-    if (e) {
-        if (t->counted)
-            e->probing = false;
-        leave(e, t);
-    }
+    if (e)
+        drop(e, t);
+    t->counted = false;
+    pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
+}
+
+void servers_give_up(struct servers *s, const struct addr *a, int64_t now_ms,
+                     struct server_ticket *t)
+{
+    struct place p = place_of(s, a);
+    pthread_mutex_lock(&s->locks[p.bucket % SHARDS]);
+    struct server *e = find(s, p, a);
+    if (e && t->counted && now_ms - t->sent_ms >= base_rto(e))
+        lose(e, t, now_ms);
+    else if (e)
+        drop(e, t);
     t->counted = false;
     pthread_mutex_unlock(&s->locks[p.bucket % SHARDS]);
 }

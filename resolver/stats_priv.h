@@ -32,7 +32,8 @@
     X(BYTES, "byte", "octets received")                                          \
     X(TIME, "time", "milliseconds of one query")                                 \
     X(DEPTH, "depth", "questions for name servers inside one another")           \
-    X(STEPS, "step", "steps of one query")
+    X(STEPS, "step", "steps of one query")                                       \
+    X(IN_FLIGHT, "in_flight", "questions in flight at one worker")
 
 #define STAT_MAP(X)                                                                              \
     X(REQUESTS, "resolver_requests_total", "Questions of clients.")                              \

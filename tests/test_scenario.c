@@ -16,7 +16,7 @@
  *   extra                                indented records put into every additional section
  *   proof NAME                           indented records put into the authority section of replies about it
  *   ask NAME TYPE [norecurse|refresh|subnet NET] several questions follow one another
- *   burst N NAME TYPE                    N questions at once, # in the name is the number
+ *   burst N NAME TYPE [MS]               N questions at once, # in the name is the number; then MS go by
  *   networks N NAME TYPE                 N questions at once, each from a /24 of its own
  *   wait SECONDS                         time goes by
  *   expect rcode R | answer OWNER TTL TYPE RDATA | answers N | no-answer | authority OWNER TYPE |
@@ -200,8 +200,8 @@ static void on_burst(void *arg, const struct resolver_result *res)
 static void burst(struct story *s, char *rest)
 {
     char pattern[128] = "", type[16] = "";
-    unsigned n = 0;
-    sscanf(rest, "%u %127s %15s", &n, pattern, type);
+    unsigned n = 0, ms = 6500;
+    sscanf(rest, "%u %127s %15s %u", &n, pattern, type, &ms);
     char *mark = strchr(pattern, '#');
     if (!mark) {
         complain(s, "bad burst");
@@ -219,10 +219,11 @@ static void burst(struct story *s, char *rest)
                                  .qtype = (uint16_t)dns_type_parse(type, strlen(type)),
                                  .qclass = DNS_CLASS_IN,
                                  .flags = DNS_FLAG_RD};
-        if (resolver_ask(s->w, &a, on_burst, s, &req))
+        int err = resolver_ask(s->w, &a, on_burst, s, &req);
+        if (err && err != ERR_LIMIT)
             complain(s, "resolver_ask failed");
     }
-    fakenet_run(&s->net, &s->wheel, 6500);
+    fakenet_run(&s->net, &s->wheel, ms);
 }
 
 static void networks(struct story *s, char *rest)
@@ -286,6 +287,7 @@ static void set_option(struct story *s, char *rest)
         {"ttl_max", NULL, NULL, &o->ttl_max_s},
         {"ttl_negative_max", NULL, NULL, &o->ttl_negative_max_s},
         {"steps", NULL, NULL, &o->limits.steps},
+        {"in_flight", NULL, NULL, &o->limits.in_flight},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (!strcmp(rows[i].name, name)) {

@@ -101,6 +101,34 @@ static void backs_off_once_per_epoch(void **state)
     servers_free(s);
 }
 
+/* Nobody waited long enough for the timer to run out. */
+static void given_up(void **state)
+{
+    static const struct {
+        int64_t sent_ms, ms;
+        enum server_health want;
+    } rows[] = {
+        {1000, 375, SERVER_UNKNOWN}, /* it had less than the timer of a server not yet known */
+        {2000, 376, SERVER_FAILING},
+        {3000, 400, SERVER_FAILING}, /* the timer in force is 752 */
+        {4000, 400, SERVER_DEAD},
+    };
+    struct servers *s = make();
+    struct addr a = at("192.0.2.7");
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct server_ticket t;
+        int64_t end = rows[i].sent_ms + rows[i].ms;
+        assert_int_equal(servers_send(s, &a, rows[i].sent_ms, &t), 0);
+        servers_give_up(s, &a, end, &t);
+        servers_give_up(s, &a, end + 1000, &t); /* once only */
+        struct server_info x = look(s, &a, end);
+        if (x.health != rows[i].want || x.in_flight)
+            fail_msg("row %zu: %d, %u in flight", i, (int)x.health, x.in_flight);
+    }
+    servers_free(s);
+}
+
 /* A busy server that was away for a while: its window is back after dozens of windows, not
  * hundreds, and never above the ceiling. */
 static void window_after_an_outage(void **state)
@@ -310,10 +338,15 @@ static void costs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(estimates),    cmocka_unit_test(backs_off_once_per_epoch),
-        cmocka_unit_test(window),       cmocka_unit_test(window_after_an_outage),
-        cmocka_unit_test(breaker),      cmocka_unit_test(bounded),
-        cmocka_unit_test(facts_expire), cmocka_unit_test(costs),
+        cmocka_unit_test(estimates),
+        cmocka_unit_test(backs_off_once_per_epoch),
+        cmocka_unit_test(window),
+        cmocka_unit_test(given_up),
+        cmocka_unit_test(window_after_an_outage),
+        cmocka_unit_test(breaker),
+        cmocka_unit_test(bounded),
+        cmocka_unit_test(facts_expire),
+        cmocka_unit_test(costs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

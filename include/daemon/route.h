@@ -64,13 +64,12 @@ struct route {
     const uint8_t *cookie_secret; /* 16 octets, shared by all workers */
     uint8_t *room;                /* ROUTE_ROOM octets: an answer from the resolver */
     bool ttl_follows_wall;
-    unsigned pending_max; /* kept queries per worker */
     /* changed per batch */
     const struct snapshot *snap; /* borrowed between batch_begin and batch_end */
     int64_t now_s;               /* of the cache's clock */
     /* changed per query */
     struct route_ahead ahead[HANDLER_AHEAD];
-    unsigned pending;
+    unsigned pending; /* kept queries */
     struct dns_writer writer;
 };
 

@@ -18,7 +18,7 @@ struct upstream;
 
 struct upstream_options {
     struct addr source[2]; /* IPv4, IPv6 to send from; family 0: any */
-    unsigned sockets;      /* UDP sockets at once: 512 */
+    unsigned sockets;      /* UDP sockets at once: 1024 */
     unsigned connections;  /* TCP connections at once: 256 */
     unsigned connect_ms;   /* 2000 */
     unsigned idle_ms;      /* 10000 */

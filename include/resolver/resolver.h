@@ -34,7 +34,12 @@ struct resolver_limits {
     uint32_t bytes;    /* received: 131072 */
     uint32_t query_ms; /* wall time of the whole query: 6000 */
     uint32_t steps;    /* of the step table: 4000, far above what the others allow */
+    /* Questions in flight at a worker: 4000. When there are more, the oldest fails, so that those
+     * whose servers never answer do not shut out the rest; but none is younger than
+     * RESOLVER_TURN_MS then, by when a server never heard of had its time. */
+    uint32_t in_flight;
 };
+#define RESOLVER_TURN_MS 400
 
 struct resolver_forward { /* a forward zone: everything at or below it goes to these servers, RD set
                            */
@@ -144,8 +149,9 @@ struct resolver_result {
 /* Called exactly once; what it borrows is gone when it returns. */
 typedef void resolver_done(void *arg, const struct resolver_result *res);
 /* May call done before it returns when cache or local data answer (res->from_cache); then *req is
- * NULL. Otherwise *req can be cancelled. 0; ERR_NOMEM, ERR_LIMIT (too many in flight) or
- * ERR_INVALID (the referral says nothing of the name): done is not called. */
+ * NULL. Otherwise *req can be cancelled. 0; ERR_NOMEM, ERR_LIMIT (too many in flight, none of them
+ * old enough to give way; half as many for a refresh, for which none gives way) or ERR_INVALID (the
+ * referral says nothing of the name): done is not called. */
 int resolver_ask(struct resolver_worker *w, const struct resolver_ask *ask, resolver_done *done,
                  void *arg, struct request **req);
 /* done is not called any more. */

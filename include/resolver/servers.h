@@ -71,8 +71,13 @@ void servers_reply(struct servers *s, const struct addr *a, int64_t now_ms, uint
 /* Its timer ran out: a loss, at most one backoff and one halving per epoch. */
 void servers_timeout(struct servers *s, const struct addr *a, int64_t now_ms,
                      struct server_ticket *t);
-/* It ended without a verdict (cancelled, no socket). */
+/* It ended without a verdict (no socket, broken). */
 void servers_drop(struct servers *s, const struct addr *a, struct server_ticket *t);
+/* Nobody waits for the reply any more: a loss when it is overdue by the timer without backoff, else
+ * no verdict. A server that never answers is learned as dead even where every question to it is
+ * given up before its backed-off timer runs out. */
+void servers_give_up(struct servers *s, const struct addr *a, int64_t now_ms,
+                     struct server_ticket *t);
 /* zone: for SERVER_LAME, else NULL. */
 void servers_note(struct servers *s, const struct addr *a, enum server_fact fact,
                   const uint8_t *zone, int64_t now_ms);
