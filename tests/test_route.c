@@ -9,6 +9,7 @@
 #include "dns/type.h"
 #include "lab/client.h"
 #include "live.h"
+#include "loopback.h"
 
 #include "base/cursor.h"
 
@@ -438,10 +439,75 @@ static void prefetched(void **state)
     live_stop(&l);
 }
 
+/* More questions than a worker keeps, and nobody answers them: the ones too many are refused. Once
+ * the others had their time there is room for what can be answered, and the oldest fails. */
+static void gives_way(void **state)
+{
+    static const char said[] = "too many queries in flight", gone[] = "in_flight limit 17/16";
+    enum { KEPT = 16, ASKED = 24 };
+    (void)state;
+    struct live l;
+    struct addr server;
+    uint16_t port = live_port();
+    uint8_t query[] = "\0\0\1\0" WITH_OPT "\1a\6silent\0\0\1\0\1" OPT("\0\0"), reply[512];
+    live_init(&l);
+    live_file(&l, "root.zone",
+              "$ORIGIN .\n$TTL 20\n@ SOA ns.root. host. 1 3600 600 86400 300\n@ NS ns.root.\n"
+              "ns.root. A 127.0.0.2\nwww.world. A 192.0.2.81\n"
+              "silent. NS ns.silent.\nns.silent. A 127.0.0.3\n");
+    live_file(&l, "hints.zone", ". 3600 NS ns.root.\nns.root. 3600 A 127.0.0.2\n");
+    live_file(&l, "conf.yaml",
+              "server: { workers: 1, log: error, drain: 0s, control: none }\n"
+              "listen:\n"
+              "  - { address: 127.0.0.1, port: %u, role: resolver }\n"
+              "  - { address: 127.0.0.2, port: %u, name: world, role: authority }\n"
+              "zones: [ { name: ., file: root.zone, on: [world] } ]\n"
+              "resolver: { root-hints: hints.zone, upstream-port: %u, ask-loopback: yes,\n"
+              "            priming: no, special-zones: no, qname-minimisation: no,\n"
+              "            limits: { in-flight: %d, query-time: 30s } }\n",
+              port, port, port, KEPT);
+    int silent[] = {loopback_bind("127.0.0.3", SOCK_DGRAM, &port),
+                    loopback_bind("127.0.0.3", SOCK_STREAM, &port)};
+    live_start(&l);
+    int fd = live_connect(port, SOCK_DGRAM);
+    for (unsigned i = 0; i < ASKED; i++) {
+        query[1] = (uint8_t)i;
+        query[13] = (uint8_t)('a' + i);
+        loopback_send(fd, query, sizeof query - 1);
+    }
+    for (unsigned i = KEPT; i < ASKED; i++) {
+        ssize_t n = recv(fd, reply, sizeof reply, 0);
+        assert_true(n > 12 && memmem(reply, (size_t)n, said, sizeof said - 1));
+    }
+    unsigned rcode = DNS_RCODE_SERVFAIL;
+    assert_int_equal(addr_parse(&server, "127.0.0.1", port), 0);
+    for (int64_t end = clock_mono_ms(clock_system()) + 10000;
+         rcode == DNS_RCODE_SERVFAIL && clock_mono_ms(clock_system()) < end;) {
+        struct arena a;
+        struct lab_reply r;
+        arena_init(&a, 0, 0);
+        assert_int_equal(lab_ask(&server, "www.world", "A", true, &a, &r), 0);
+        rcode = r.msg.rcode;
+        arena_fini(&a);
+        poll(NULL, 0, 5);
+    }
+    assert_int_equal(rcode, DNS_RCODE_NOERROR);
+    query[13] = 'z'; /* www was perhaps too quick for anybody to give way */
+    loopback_send(fd, query, sizeof query - 1);
+    ssize_t n = recv(fd, reply, sizeof reply, 0);
+    assert_true(n > 13 && reply[13] == 'a' && memmem(reply, (size_t)n, gone, sizeof gone - 1));
+    assert_int_equal(count(&l, "waypost_resolver_limit_in_flight_total"), 1);
+    assert_true(count(&l, "waypost_route_overload_total") >= ASKED - KEPT);
+    close(fd);
+    close(silent[0]);
+    close(silent[1]);
+    live_stop(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(completed),
                                        cmocka_unit_test(asked_in_octets), cmocka_unit_test(subnets),
-                                       cmocka_unit_test(prefetched)};
+                                       cmocka_unit_test(prefetched), cmocka_unit_test(gives_way)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
