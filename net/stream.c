@@ -29,7 +29,8 @@ struct net_stream {
     struct handler *handler;
     struct stat_block *stats;
     struct net_stream_limits limits;
-    struct list conns;                 /* longest without traffic first */
+    struct list conns;        /* longest without traffic first */
+    struct list born, silent; /* oldest first: all, and those that have asked nothing yet */
     struct list clients[CLIENT_LISTS]; /* the same by hash of the address, so that what one client
                                           has is counted without looking at all others */
     uint64_t seed;
@@ -46,8 +47,8 @@ struct net_stream {
 /* Lives until its handle is closed, nothing is owed and nothing is being written. */
 struct conn {
     uv_tcp_t tcp;
-    struct list link, near; /* in conns, and in the client's list */
-    struct list *mates;     /* that list */
+    struct list link, born, silent; /* in the lists of the stream */
+    struct list near, *mates;       /* in the client's list, and that list */
     struct net_stream *stream;
     struct addr client;
     uint64_t born_ms, active_ms;
@@ -56,7 +57,6 @@ struct conn {
     size_t queued;    /* octets in them */
     uint8_t *partial; /* a begun frame; kept for the next one unless it is large */
     size_t partial_len, partial_cap;
-    bool answered; /* a complete query has come */
     bool eof, closing, closed;
 };
 
@@ -108,6 +108,8 @@ static void conn_close(struct conn *c)
         return;
     c->closing = true;
     list_remove(&c->link);
+    list_remove(&c->born);
+    list_remove(&c->silent);
     list_remove(&c->near);
     c->stream->count--;
     uv_close((uv_handle_t *)&c->tcp, on_conn_closed);
@@ -268,7 +270,7 @@ static void conn_query(struct conn *c, const uint8_t *packet, size_t len)
                           .proto = NET_PROTO_TCP,
                           .listener_id = s->listener_id,
                           .priv = c};
-    c->answered = true;
+    list_remove(&c->silent);
     stat_inc(s->stats, NET_TCP_QUERIES);
     if (s->handler->answer(s->handler, &q) != HANDLER_ANSWERED)
         return;
@@ -428,6 +430,42 @@ static void make_room(struct net_stream *s, const struct conn *fresh)
     }
 }
 
+static void conn_expire(struct conn *c)
+{
+    stat_inc(c->stream->stats, NET_TCP_TIMEOUT);
+    conn_close(c);
+}
+
+/* Each limit has a list in the order of time: what is looked at is what is late, and one more. Of
+ * those without traffic some are not idle: they are owed an answer, which stops the idle timer, or
+ * have asked nothing yet. */
+static void on_sweep(uv_timer_t *t)
+{
+    struct net_stream *s = container_of(t, struct net_stream, sweep);
+    uint64_t now = uv_now(s->loop);
+    LIST_FOR (it, &s->born) {
+        struct conn *c = container_of(it, struct conn, born);
+        if (now - c->born_ms <= s->limits.total_ms)
+            break;
+        conn_expire(c);
+    }
+    LIST_FOR (it, &s->silent) {
+        struct conn *c = container_of(it, struct conn, silent);
+        if (now - c->born_ms <= s->limits.first_ms)
+            break;
+        conn_expire(c);
+    }
+    LIST_FOR (it, &s->conns) {
+        struct conn *c = container_of(it, struct conn, link);
+        if (now - c->active_ms <= s->limits.idle_ms)
+            break;
+        if (!c->owed && list_is_empty(&c->silent))
+            conn_expire(c);
+    }
+    if (!s->count)
+        uv_timer_stop(t);
+}
+
 static void conn_begin(struct net_stream *s, struct conn *c)
 {
     struct sockaddr_storage ss;
@@ -438,10 +476,13 @@ static void conn_begin(struct net_stream *s, struct conn *c)
         return;
     }
     c->mates = &s->clients[hash_bytes(c->client.ip, sizeof c->client.ip, s->seed) % CLIENT_LISTS];
-    list_remove(&c->link); /* so that it is not its own idlest */
-    make_room(s, c);
+    make_room(s, c); /* it is in no list yet, and so not its own idlest */
     list_push(&s->conns, &c->link);
+    list_push(&s->born, &c->born);
+    list_push(&s->silent, &c->silent);
     list_push(c->mates, &c->near);
+    if (!uv_is_active((uv_handle_t *)&s->sweep))
+        uv_timer_start(&s->sweep, on_sweep, STREAM_SWEEP_MS, STREAM_SWEEP_MS);
     uv_tcp_nodelay(&c->tcp, 1);
     stat_inc(s->stats, NET_TCP_ACCEPTED);
     if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read))
@@ -462,36 +503,14 @@ static void on_connection(uv_stream_t *h, int status)
     }
     s->handles++;
     s->count++;
-    list_push(&s->conns, &c->link);
+    list_init(&c->link);
+    list_init(&c->born);
+    list_init(&c->silent);
     list_init(&c->near);
     if (uv_accept(h, (uv_stream_t *)&c->tcp))
         conn_close(c);
     else
         conn_begin(s, c);
-}
-
-static bool conn_is_late(const struct conn *c, uint64_t now)
-{
-    const struct net_stream_limits *l = &c->stream->limits;
-    if (now - c->born_ms > l->total_ms)
-        return true;
-    if (!c->answered)
-        return now - c->born_ms > l->first_ms;
-    return !c->owed &&
-           now - c->active_ms > l->idle_ms; /* the idle timer stops while an answer is owed */
-}
-
-static void on_sweep(uv_timer_t *t)
-{
-    struct net_stream *s = container_of(t, struct net_stream, sweep);
-    uint64_t now = uv_now(s->loop);
-    LIST_FOR (it, &s->conns) {
-        struct conn *c = container_of(it, struct conn, link);
-        if (conn_is_late(c, now)) {
-            stat_inc(s->stats, NET_TCP_TIMEOUT);
-            conn_close(c);
-        }
-    }
 }
 
 /* ---- the listener ---- */
@@ -524,6 +543,8 @@ int net_stream_open(struct net_stream **out, uv_loop_t *loop, const struct addr 
     s->seed = rng_u64(&rng);
     rng_fini(&rng);
     list_init(&s->conns);
+    list_init(&s->born);
+    list_init(&s->silent);
     for (unsigned i = 0; i < CLIENT_LISTS; i++)
         list_init(&s->clients[i]);
     s->loop = loop;
@@ -545,7 +566,6 @@ int net_stream_open(struct net_stream **out, uv_loop_t *loop, const struct addr 
         net_stream_close(s);
         return ERR_IN_USE;
     }
-    uv_timer_start(&s->sweep, on_sweep, STREAM_SWEEP_MS, STREAM_SWEEP_MS);
     *out = s;
     return 0;
 }

@@ -3,6 +3,7 @@
 /* folders: base dns net */
 #include "net/stream.h"
 
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/list.h"
 #include "loopback.h"
@@ -347,30 +348,108 @@ static void timeouts(void **state)
     }
 }
 
-/* Two connections, the same short idle time: the one that is owed an answer stays. RFC 7766 6.2.3.
- */
+/* One that asks again and again. */
+struct busy {
+    int fd;
+    int64_t at_ms, gap_ms; /* the longest: the test itself may stand still */
+};
+
+static bool asks(struct fixture *f, struct busy *b)
+{
+    uint8_t bytes[8];
+    size_t len = frame(bytes, "more");
+    bool answered = send(b->fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len &&
+                    loopback_recv(&f->loop, b->fd, bytes, len);
+    int64_t now = clock_mono_ms(clock_system()), gap = now - b->at_ms;
+    b->gap_ms = gap > b->gap_ms ? gap : b->gap_ms;
+    b->at_ms = now;
+    return answered;
+}
+
+/* Of two connections the older asks all the time, while the other says nothing more. */
+static void traffic_and_time(void **state)
+{
+    (void)state;
+    enum { TIME = 300 };
+    static const struct {
+        const char *label;
+        struct net_stream_limits l;
+        size_t said; /* octets of a frame, by the other */
+        bool stays;  /* the one that asks */
+    } rows[] = {
+        {"first", {10, 10, TIME, LONG_MS, LONG_MS, 65536}, 0, true},
+        {"idle", {10, 10, LONG_MS, TIME, LONG_MS, 65536}, 3, true},
+        {"total", {10, 10, LONG_MS, LONG_MS, TIME, 65536}, 3, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fixture *f = fixture_open(&rows[i].l);
+        struct busy busy = {.at_ms = clock_mono_ms(clock_system())};
+        busy.fd = dial(f);
+        int other = dial(f);
+        loopback_send(other, "\0\1x", rows[i].said);
+        for (unsigned n = 0; n < 100000 && asks(f, &busy) && !count(f, NET_TCP_TIMEOUT); n++)
+            ;
+        bool ended = count(f, NET_TCP_TIMEOUT) && loopback_ended(&f->loop, other);
+        bool stays = asks(f, &busy);
+        if (!ended || (stays != rows[i].stays && busy.gap_ms < TIME) ||
+            count(f, NET_TCP_TIMEOUT) != 2u - stays)
+            fail_msg("%s: the wrong one was closed", rows[i].label);
+        close(busy.fd);
+        close(other);
+        fixture_close(f);
+    }
+}
+
+static bool nothing_is_due(void *loop)
+{
+    return uv_backend_timeout(loop) == -1;
+}
+
+/* Without connections the listener sleeps until the next one comes. */
+static void asleep_without_connections(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_open(NULL);
+    for (unsigned round = 1; round < 3; round++) {
+        assert_true(loopback_until(&f->loop, nothing_is_due, &f->loop));
+        int fd = dial(f);
+        REACH(f, .connections = 1, .accepted = round);
+        assert_false(nothing_is_due(&f->loop));
+        close(fd);
+        REACH(f, .connections = 0);
+    }
+    fixture_close(f);
+}
+
+/* The same short idle time for three connections: the one that is owed an answer stays (RFC 7766
+ * 6.2.3), and so does the one that has not asked yet; neither keeps the third, which is younger. */
 static void idle_stops_while_owed(void **state)
 {
     (void)state;
     struct net_stream_limits l;
     net_stream_limits_default(&l);
     l.idle_ms = 1;
+    l.first_ms = LONG_MS;
     struct fixture *f = fixture_open(&l);
-    int owed = dial(f);
+    int silent = dial(f), owed = dial(f);
     say(owed, "k1");
-    REACH(f, .connections = 1, .kept = 1);
+    REACH(f, .connections = 2, .kept = 1);
     for (unsigned round = 0; round < 2; round++) { /* each takes at least one sweep */
         int idle = dial(f);
         say(idle, "x");
         expect(f, idle, "idle one", "x");
         assert_true(loopback_ended(&f->loop, idle));
         close(idle);
-        assert_int_equal(net_stream_connections(f->stream), 1);
+        assert_int_equal(net_stream_connections(f->stream), 2);
     }
     net_reply(&f->kept[0].ticket, f->kept[0].packet, f->kept[0].len);
     expect(f, owed, "owed one", "k1");
     assert_true(loopback_ended(&f->loop, owed)); /* and now it counts again */
-    assert_int_equal(count(f, NET_TCP_TIMEOUT), 3);
+    say(silent, "at last");
+    expect(f, silent, "the silent one", "at last");
+    assert_true(loopback_ended(&f->loop, silent));
+    assert_int_equal(count(f, NET_TCP_TIMEOUT), 4);
+    close(silent);
     close(owed);
     fixture_close(f);
 }
@@ -584,6 +663,7 @@ int main(void)
         cmocka_unit_test(frames_split_anywhere),   cmocka_unit_test(coalesced_answers),
         cmocka_unit_test(replies_out_of_order),    cmocka_unit_test(half_close),
         cmocka_unit_test(client_that_never_reads), cmocka_unit_test(timeouts),
+        cmocka_unit_test(traffic_and_time),        cmocka_unit_test(asleep_without_connections),
         cmocka_unit_test(idle_stops_while_owed),   cmocka_unit_test(limits_close_the_idlest),
         cmocka_unit_test(owed_is_not_idle),        cmocka_unit_test(limit_is_per_address),
         cmocka_unit_test(message_sizes),           cmocka_unit_test(reset_by_client),
