@@ -44,17 +44,15 @@ static size_t name_end(struct plain_soa *s, size_t at)
     return at + 1;
 }
 
-int plain_build(struct zone *z)
+static int build(const struct zone *z, const struct dns_rrset *soa, const uint8_t *asked,
+                 struct plain_soa **out)
 {
-    struct dns_rrset soa;
     struct dns_writer w;
     uint8_t buf[DNS_HEADER_LEN + DNS_NAME_MAX + 4 + PLAIN_SOA_MAX];
-    if (!zone_node_get(z, zone_apex(z), DNS_TYPE_SOA, 0, &soa) || soa.count != 1)
-        return 0;
     dns_writer_init(&w, buf, sizeof buf);
-    dns_writer_question(&w, z->origin, DNS_TYPE_SOA, DNS_CLASS_IN);
+    dns_writer_question(&w, asked, DNS_TYPE_SOA, DNS_CLASS_IN);
     size_t start = wcur_len(&w.out);
-    if (dns_writer_rrset(&w, DNS_SECTION_AUTHORITY, &soa, z->origin, z->negative_ttl, 0))
+    if (dns_writer_rrset(&w, DNS_SECTION_AUTHORITY, soa, z->origin, z->negative_ttl, 0))
         return 0;
     size_t len = wcur_len(&w.out) - start;
     struct plain_soa *s = malloc(sizeof *s + len);
@@ -62,11 +60,21 @@ int plain_build(struct zone *z)
         return ERR_NOMEM;
     memcpy(s->wire, buf + start, len);
     s->len = (uint16_t)len;
+    s->asked_len = (uint8_t)dns_name_len(asked);
     s->pointer_count = 0;
     s->ttl_at = (uint16_t)(name_end(s, 0) + 4);
     name_end(s, name_end(s, s->ttl_at + 6u));
-    z->plain_soa = s;
+    *out = s;
     return 0;
+}
+
+int plain_build(struct zone *z)
+{
+    struct dns_rrset soa;
+    if (!zone_node_get(z, zone_apex(z), DNS_TYPE_SOA, 0, &soa) || soa.count != 1)
+        return 0;
+    int err = build(z, &soa, z->origin, &z->plain_soa);
+    return err ? err : build(z, &soa, dns_name_root, &z->plain_soa_alone);
 }
 
 /* ---- answering ---- */
@@ -146,18 +154,19 @@ static size_t answer_set(const struct plain *p, const struct dns_rrset *set, uin
     return finish(p, at, DNS_SECTION_ANSWER, set->count, DNS_RCODE_NOERROR);
 }
 
-/* The zone's SOA. It points into the question's name, so that must be written as the origin is. */
+/* The zone's SOA. It points into the question's name where that is written as the origin is, and
+ * not in a case of the client's own. */
 static size_t answer_negative(const struct plain *p, uint16_t rcode, uint32_t ttl_max)
 {
     const struct zone *z = p->zone;
-    const struct plain_soa *s = z->plain_soa;
     const struct dns_query *q = p->ask->query;
-    size_t longer = q->qname_len - (size_t)z->origin_len;
-    if (!s || memcmp(q->qname + longer, z->origin, z->origin_len) != 0)
-        return 0;
-    uint8_t *at = begin(p, s->len);
+    const uint8_t *end = q->qname + q->qname_len - z->origin_len;
+    const struct plain_soa *s =
+        memcmp(end, z->origin, z->origin_len) != 0 ? z->plain_soa_alone : z->plain_soa;
+    uint8_t *at = s ? begin(p, s->len) : NULL;
     if (!at)
         return 0;
+    size_t longer = q->qname_len - (size_t)s->asked_len;
     memcpy(at, s->wire, s->len);
     for (unsigned i = 0; i < s->pointer_count; i++)
         put_u16(at + s->pointers[i], (uint16_t)(get_u16(at + s->pointers[i]) + longer));

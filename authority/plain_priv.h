@@ -7,14 +7,14 @@
 
 struct zone;
 
-enum { PLAIN_SOA_MAX = 2 * 255 + 64, PLAIN_POINTERS = 3 };
+enum { PLAIN_SOA_MAX = 3 * 255 + 64, PLAIN_POINTERS = 3 };
 
-/* The SOA record of negative answers, written for a question that is the origin itself. For a
- * longer one all its compression pointers move by what that is longer. */
+/* The SOA record of negative answers, written for a question of one name. For a longer one all its
+ * compression pointers move by what that is longer. */
 struct plain_soa {
     uint16_t len;
     uint16_t ttl_at;
-    uint8_t pointer_count;
+    uint8_t asked_len, pointer_count;
     uint16_t pointers[PLAIN_POINTERS]; /* where */
     uint8_t wire[];
 };

@@ -72,6 +72,7 @@ static void zone_free(struct part *p)
     free(z->dynamic);
     free(z->dynamic_types);
     free(z->plain_soa);
+    free(z->plain_soa_alone);
     denial_free(z);
     free(z);
 }

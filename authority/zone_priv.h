@@ -61,7 +61,8 @@ struct zone {
     uint8_t origin_len; /* octets */
     uint8_t labels;
     bool has_signatures;
-    struct plain_soa *plain_soa; /* NULL: none */
+    struct plain_soa *plain_soa; /* for questions that end in the origin's octets; NULL: none */
+    struct plain_soa *plain_soa_alone; /* for others: no name in it points into the question */
     uint32_t serial, negative_ttl;
     struct block room;   /* the nodes */
     struct block table;  /* uint32_t: tag and place, 0 free */

@@ -91,6 +91,7 @@ HITS = questions("n{}.example.test")
 ROWS = {
     "authority-hit": ("authority", "udp", HITS),
     "authority-nxdomain": ("authority", "udp", questions("none{}.example.test", rcode=3)),
+    "authority-nx-0x20": ("authority", "udp", questions("nOne{}.eXamPle.tEst", rcode=3)),
     "authority-wildcard": ("authority", "udp", questions("x{}.wild.example.test")),
     "authority-tcp": ("authority", "tcp", HITS),
     "steered-weighted": ("authority", "udp", questions("w{}.example.test")),
