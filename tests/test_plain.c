@@ -34,7 +34,7 @@ static const char zone_text[] = "$TTL 300\n"
 /* The origin is in none of the SOA's names. */
 static const char far_text[] = "$TTL 300\n@ SOA ns.example. h.example. 1 1 1 1 30\n"
                                "@ NS ns1.example.\na A 192.0.2.1\n";
-/* Of two labels that a question ends in, one may be written as here. */
+/* One label of the origin may be asked for as it is written, and the other not. */
 static const char deep_text[] = "$TTL 300\n@ SOA NS h.mail.example. 1 1 1 1 30\n"
                                 "@ NS ns1.example.\na A 192.0.2.1\n";
 static const char signed_text[] =
@@ -164,7 +164,8 @@ static struct zonedb *make_db(bool root)
 static void mix_case(struct rng *r, uint8_t *name)
 {
     for (size_t i = 0, len = dns_name_len(name); i < len; i++)
-        if ((name[i] | 0x20) >= 'a' && (name[i] | 0x20) <= 'z' && rng_below(r, 2)) /* no length */
+        if ((name[i] | 0x20) >= 'a' && (name[i] | 0x20) <= 'z' &&
+            rng_below(r, 2)) /* no length is */
             name[i] ^= 0x20;
 }
 
