@@ -163,10 +163,11 @@ static struct zonedb *make_db(bool root)
 /* As resolvers do that want their questions back octet for octet. */
 static void mix_case(struct rng *r, uint8_t *name)
 {
-    for (size_t i = 0, len = dns_name_len(name); i < len; i++)
-        if ((name[i] | 0x20) >= 'a' && (name[i] | 0x20) <= 'z' &&
-            rng_below(r, 2)) /* no length is */
+    for (size_t i = 0, len = dns_name_len(name); i < len; i++) {
+        uint8_t low = name[i] | 0x20; /* no length octet is a letter */
+        if (low >= 'a' && low <= 'z' && rng_below(r, 2))
             name[i] ^= 0x20;
+    }
 }
 
 static size_t make_query(struct rng *r, uint8_t *packet, char *text)
