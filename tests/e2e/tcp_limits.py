@@ -112,14 +112,14 @@ def times(folder):
 
 
 def files(folder):
-    said = "server.tcp.connections: 1000 at each of 1 workers, for 1 listeners, can need 1640 open files; only {} are allowed"
-    with Limited(folder, "connections: 1000", (256, 1639)) as server:
-        check("too few files, and nothing is said", said.format(1639) in server.said())
+    said = "server.tcp.connections: 1000 at each of 1 workers, for 1 listeners, can need 2400 open files; only {} are allowed"
+    with Limited(folder, "connections: 1000", (256, 2399)) as server:
+        check("too few files, and nothing is said", said.format(2399) in server.said())
         with open(f"/proc/{server.process.pid}/limits") as f:
             soft = next(line.split()[3] for line in f if line.startswith("Max open files"))
-        check(f"the soft limit is {soft}", soft == "1639")
+        check(f"the soft limit is {soft}", soft == "2399")
         check("an answer", asks(server.connect()))
-    for what, tcp, most in ("enough files", "connections: 1000", 1640), ("too few for a default", "", 1639):
+    for what, tcp, most in ("enough files", "connections: 1000", 2400), ("too few for a default", "", 2399):
         with Limited(folder, tcp, (256, most)) as server:
             check(f"{what}, and something is said", "open files" not in server.said())
 
