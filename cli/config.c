@@ -289,11 +289,11 @@ static int config_show(const char *path, bool json)
 static json_t *option_json(const struct config_option *o)
 {
     bool range = o->min || o->max;
-    return json_pack("{s:s, s:s, s:b, s:b, s:s?, s:s?, s:o, s:o, s:s}", "option", o->path, "type",
-                     config_type_name(o), "built", o->type != CONFIG_UNBUILT, "required",
-                     o->required, "default", o->def, "choices", o->choices, "least",
-                     range ? json_integer(o->min) : json_null(), "most",
-                     range ? json_integer(o->max) : json_null(), "meaning", o->help);
+    return json_pack("{s:s, s:s, s:b, s:b, s:b, s:s?, s:s?, s:o, s:o, s:s}", "option", o->path,
+                     "type", config_type_name(o), "built", o->type != CONFIG_UNBUILT, "required",
+                     o->required, "at_start", config_option_at_start(o), "default", o->def,
+                     "choices", o->choices, "least", range ? json_integer(o->min) : json_null(),
+                     "most", range ? json_integer(o->max) : json_null(), "meaning", o->help);
 }
 
 static int explain(const char *path, bool json)

@@ -1,6 +1,8 @@
 /* config/options.c: every key of the configuration file, once. */
 #include "config/config.h"
 
+#include <string.h>
+
 #define ITEMS(p, h)                                              \
     {                                                            \
         p, CONFIG_ITEMS, false, false, NULL, 0, 0, NULL, h, NULL \
@@ -129,7 +131,7 @@ const struct config_option config_options[] = {
     INT("server.udp-size", "1232", 512, 4096,
         "Longest answer over UDP, in octets; clients are told so, and turn to TCP."),
     DURATION("server.drain", "2s", 0, 60000, "How long queries in flight may finish at the end."),
-    MAPS("server.tcp", "Limits of TCP, read at start: a reload that changes one is refused."),
+    MAPS("server.tcp", "Limits of TCP."),
     INT("server.tcp.connections", "1000", 1, 1000000,
         "Open connections that each listener keeps at each worker; one more closes the idlest."),
     INT("server.tcp.per-client", "100", 1, 1000000, "So many of them may be of one address."),
@@ -214,9 +216,10 @@ const struct config_option config_options[] = {
     UNBUILT("resolver.client-subnet", "Sending ECS."),
     MAPS("gslb", "Geography- and health-aware answers."),
     TEXT("gslb.state", NULL,
-         "File in which health and orders outlive a restart; relative to the configuration file."),
+         "File in which health and orders outlive a restart; relative to the configuration file, "
+         "opened once."),
     TEXT("gslb.events", NULL,
-         "File to which changes of health are appended, one JSON object a line."),
+         "File to which changes of health are appended, one JSON object a line; opened once."),
     PREFIXES("gslb.explain", "Networks that may ask for a decision's reasons in the answer."),
     TEXTS("gslb.tests", "Files of policy tests that a reload must pass."),
     TEXTS("gslb.resolve-hosts-with",
@@ -385,3 +388,19 @@ const struct config_option config_options[] = {
     UNBUILT("include", "Further files."),
     {NULL, CONFIG_MAP, false, false, NULL, 0, 0, NULL, NULL, NULL},
 };
+
+/* With the keys below them. Threads, sockets, caches and what walks are made of. */
+static const char *const at_start[] = {"server.workers", "server.user", "server.control",
+                                       "server.tcp",     "resolver",    "gslb.resolve-hosts-with"};
+
+bool config_option_at_start(const struct config_option *o)
+{
+    if (!strcmp(o->path, "resolver.allow")) /* who may ask is the listeners' */
+        return false;
+    for (size_t i = 0; i < sizeof at_start / sizeof *at_start; i++) {
+        size_t n = strlen(at_start[i]);
+        if (!strncmp(o->path, at_start[i], n) && (!o->path[n] || o->path[n] == '.'))
+            return true;
+    }
+    return false;
+}

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define HELP_MAX 256
+
 void config_print_option(const struct config_option *o, FILE *out)
 {
     fprintf(out, "%s: %s%s\n    %s\n", o->path, config_type_name(o),
@@ -22,6 +24,8 @@ void config_print_option(const struct config_option *o, FILE *out)
                 : o->type == CONFIG_SIZE     ? " bytes"
                 : o->type == CONFIG_PERCENT  ? "%"
                                              : "");
+    if (config_option_at_start(o))
+        fputs("    read at start: a reload that changes it is refused\n", out);
 }
 
 static void schema_text(FILE *out, const char *s)
@@ -150,6 +154,7 @@ static void schema_map(FILE *out, const char *parent) /* NOLINT(misc-no-recursio
     fputs(*parent ? "{" : "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",", out);
     fputs("\"type\":\"object\",\"additionalProperties\":false,\"properties\":{", out);
     const char *comma = "";
+    char help[HELP_MAX];
     size_t n = strlen(parent);
     for (const struct config_option *o = config_options; o->path; o++) {
         if (!is_direct_child(o->path, parent))
@@ -163,7 +168,9 @@ static void schema_map(FILE *out, const char *parent) /* NOLINT(misc-no-recursio
             continue;
         }
         fputs("{\"description\":", out);
-        schema_text(out, o->help);
+        snprintf(help, sizeof help, "%s%s", o->help,
+                 config_option_at_start(o) ? " Read at start." : "");
+        schema_text(out, help);
         fputs(",\"allOf\":[", out);
         schema_option(out, o);
         fputs("]}", out);

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PATH_CAP 4096
 
@@ -162,6 +163,21 @@ int health_plan(struct health *h, struct gslb_plan *plan)
     h->warm_up_ms = plan ? plan->warm_up_ms : 0;
     on_timer(&h->timer);
     return 0;
+}
+
+void health_check(const struct health *h, const struct config *c, struct diag_list *d)
+{
+    const struct {
+        const char *option, *opened;
+    } files[] = {{"gslb.state", h->state}, {"gslb.events", h->events}};
+    for (unsigned i = 0; i < 2; i++) {
+        char path[PATH_CAP];
+        const char *want = take_path(c, files[i].option, path);
+        if (strcmp(want ? want : "", files[i].opened) != 0)
+            config_complain(c, config_node(c, NULL, files[i].option), DIAG_ERROR,
+                            "restart the server", d, "%s: cannot change at a reload",
+                            files[i].option);
+    }
 }
 
 bool health_ready(const struct health *h)

@@ -130,40 +130,44 @@ static void publish(struct server *s)
         usleep(1000); /* nothing else can be given up: the old root must not be freed early */
     if (!b->rebuild)
         s->loaded_s = clock_wall_s(s->shared.clock);
+    server_take(s, b->after->config);
     server_watch_files(s);
 }
 
-/* Each listener has them since it was made. */
-static bool same_tcp_limits(struct background *b)
+/* Not a map of keys, which have rows of their own, nor a key of an item, compared with its list. */
+static bool is_compared(const struct config_option *o)
+{
+    return o->type != CONFIG_MAP && o->type != CONFIG_UNBUILT && !strchr(o->path, '[');
+}
+
+/* Threads, sockets and caches stay as they were made. */
+static void check_same(struct background *b)
 {
     const struct config *before = b->before->config, *after = b->after->config;
-    bool same = true;
     for (const struct config_option *o = config_options; o->path; o++)
-        if (!strncmp(o->path, "server.tcp.", strlen("server.tcp.")) &&
-            config_int(before, NULL, o->path) != config_int(after, NULL, o->path)) {
+        if (config_option_at_start(o) && is_compared(o) && !config_same(before, after, o))
             config_complain(after, config_node(after, NULL, o->path), DIAG_ERROR,
                             "restart the server", &b->diags, "%s: cannot change at a reload",
                             o->path);
-            same = false;
-        }
-    return same;
+    if (!same_listeners(b->after, b->before))
+        config_complain(after, config_node(after, NULL, "listen"), DIAG_ERROR, "restart the server",
+                        &b->diags, "the addresses under listen: cannot change at a reload");
 }
 
-/* What can only be held against what runs: the sockets, their limits, and whether members can be
- * watched. */
+/* What can only be held against what runs: what it was made of, and whether members can be watched.
+ */
 static void check_running(struct server *s)
 {
     struct background *b = &s->bg;
-    if (!same_listeners(b->after, b->before)) {
-        diag_add(&b->diags, DIAG_ERROR,
-                 &(struct diag_at){.file = s->path, .hint = "restart the server"},
-                 "the addresses under listen: cannot change at a reload");
+    unsigned errors = b->diags.errors;
+    check_same(b);
+    server_check_resolver(s, b->after, &b->diags);
+    if (s->health && b->after->plan)
+        health_check(s->health, b->after->config, &b->diags);
+    if (b->diags.errors > errors)
         b->err = ERR_INVALID;
-    } else if (!same_tcp_limits(b)) {
-        b->err = ERR_INVALID;
-    } else if (!s->ending) {
+    else if (!s->ending)
         b->err = server_watch(s, b->after, &b->diags);
-    }
     if (b->err)
         part_unref(&b->after->part);
 }

@@ -253,13 +253,14 @@ static int become_user(const struct passwd *pw, struct diag_list *diags)
     return ERR_ACCESS;
 }
 
-static void set_log_level(const struct config *c)
+void server_take(struct server *s, const struct config *c)
 {
     static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
     const char *want = config_text(c, NULL, "server.log");
     for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++)
         if (!strcmp(names[i], want))
             log_set_level((enum log_level)i);
+    s->shared.drain_ms = config_int(c, NULL, "server.drain");
 }
 
 /* Where the control socket goes; "" for none. */
@@ -327,15 +328,18 @@ static int make_follow(struct server *s, const struct config *c, struct diag_lis
     return err;
 }
 
+void server_check_resolver(struct server *s, const struct snapshot *snap, struct diag_list *d)
+{
+    const char *who = any_resolver(snap) ? "listen" : needs_resolver(s, snap) ? "gslb" : NULL;
+    if (who && !s->shared.resolver)
+        config_complain(snap->config, config_node(snap->config, NULL, who), DIAG_ERROR,
+                        "restart the server", d, "%s: needs our own resolver, %s", who,
+                        "which was not needed before");
+}
+
 int server_watch(struct server *s, const struct snapshot *snap, struct diag_list *d)
 {
     int err = 0;
-    if (needs_resolver(s, snap) && !s->shared.resolver) {
-        diag_add(
-            d, DIAG_ERROR, &(struct diag_at){.hint = "restart the server"},
-            "gslb: names are to be looked up by our own resolver, which was not needed before");
-        return ERR_INVALID;
-    }
     if (!snap->plan && !s->health)
         return 0;
     if (!s->explainer) {
@@ -407,8 +411,7 @@ int server_start(struct server **out, struct config *config, const struct server
     s->started_ms = clock_mono_ms(s->shared.clock);
     s->loaded_s = clock_wall_s(s->shared.clock);
     signal(SIGPIPE, SIG_IGN); /* a client may be gone while we write */
-    set_log_level(config);
-    s->shared.drain_ms = config_int(config, NULL, "server.drain");
+    server_take(s, config);
     take_tcp_limits(&s->shared.tcp, config);
     snap_init(&s->shared.domain);
     int err = engine_init(&s->engine, config, diags);

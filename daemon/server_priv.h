@@ -69,6 +69,10 @@ static inline struct snapshot *server_snapshot(struct server *s)
     return atomic_load(&s->shared.root);
 }
 
+/* What holds as soon as a configuration does, without being part of its snapshot. */
+void server_take(struct server *s, const struct config *c);
+/* Says in d when what was made at start has no resolver for this snapshot. */
+void server_check_resolver(struct server *s, const struct snapshot *snap, struct diag_list *d);
 /* Members of the plan are watched from now on (NULL: none); said in d. */
 int server_watch(struct server *s, const struct snapshot *snap, struct diag_list *d);
 /* Frees retired snapshots, beside the loop. */

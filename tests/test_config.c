@@ -204,6 +204,76 @@ static void values_below_names(void **state)
 }
 
 /* A default that its own row would refuse is a mistake in the table. */
+static const struct {
+    const char *label, *path, *a, *b;
+    bool same;
+} pairs[] = {
+    {"never written", "server.workers", "", "server: {}\n", true},
+    {"the default", "server.workers", "", "server: { workers: 0 }\n", true},
+    {"a number", "server.workers", "server: { workers: 1 }\n", "server: { workers: 2 }\n", false},
+    {"another unit", "server.drain", "server: { drain: 60s }\n", "server: { drain: 1m }\n", true},
+    {"another duration", "server.drain", "server: { drain: 60s }\n", "server: { drain: 6s }\n",
+     false},
+    {"another word", "server.chaos", "server: { chaos: on }\n", "server: { chaos: yes }\n", true},
+    {"the other word", "server.chaos", "server: { chaos: on }\n", "server: {}\n", false},
+    {"no text", "server.user", "server: { user: a }\n", "", false},
+    {"a text", "server.user", "server: { user: a }\n", "server: { user: 'a' }\n", true},
+    {"a list of one", "gslb.resolve-hosts-with", "gslb: { resolve-hosts-with: [self] }\n",
+     "gslb: { resolve-hosts-with: self }\n", true},
+    {"a longer list", "gslb.resolve-hosts-with", "gslb: { resolve-hosts-with: [a] }\n",
+     "gslb: { resolve-hosts-with: [a, b] }\n", false},
+    {"another order", "gslb.resolve-hosts-with", "gslb: { resolve-hosts-with: [a, b] }\n",
+     "gslb: { resolve-hosts-with: [b, a] }\n", false},
+    {"no items", "resolver.forward", "", "resolver: { forward: [] }\n", true},
+    {"keys of an item turned", "resolver.forward",
+     "resolver: { forward: [ { zone: a, to: 192.0.2.1 } ] }\n",
+     "resolver:\n  forward:\n  - to: 192.0.2.1\n    zone: a\n", true},
+    {"one more item", "resolver.forward", "",
+     "resolver: { forward: [ { zone: a, to: 192.0.2.1 } ] }\n", false},
+    {"another item", "resolver.forward", "resolver: { forward: [ { zone: a, to: 192.0.2.1 } ] }\n",
+     "resolver: { forward: [ { zone: a, to: 192.0.2.2 } ] }\n", false},
+    {"another key of an item", "resolver.local",
+     "resolver: { local: [ { name: a, a: 192.0.2.1 } ] }\n",
+     "resolver: { local: [ { name: a, action: nodata } ] }\n", false},
+};
+
+static void says_the_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct diag_list d;
+        struct config *a = NULL, *b = NULL;
+        const struct config_option *o = config_option_find(pairs[i].path);
+        diag_init(&d);
+        assert_int_equal(config_load_mem(&a, "t", pairs[i].a, strlen(pairs[i].a), &d), 0);
+        assert_int_equal(config_load_mem(&b, "t", pairs[i].b, strlen(pairs[i].b), &d), 0);
+        if (config_same(a, b, o) != pairs[i].same || config_same(b, a, o) != pairs[i].same)
+            fail_msg("%s", pairs[i].label);
+        config_free(a);
+        config_free(b);
+        diag_fini(&d);
+    }
+}
+
+static void what_is_read_at_start(void **state)
+{
+    static const struct {
+        const char *path;
+        bool at_start;
+    } options[] = {
+        {"server", false},          {"server.workers", true},
+        {"server.log", false},      {"server.tcp.idle-timeout", true},
+        {"resolver", true},         {"resolver.cache.ttl.max", true},
+        {"resolver.forward", true}, {"resolver.forward[].to", true},
+        {"resolver.allow", false},  {"gslb.resolve-hosts-with", true},
+        {"gslb.networks", false},   {"listen[].port", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (config_option_at_start(config_option_find(options[i].path)) != options[i].at_start)
+            fail_msg("%s", options[i].path);
+}
+
 static void every_default_suits_its_row(void **state)
 {
     (void)state;
@@ -222,10 +292,9 @@ static void every_default_suits_its_row(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loads_and_complains),
-        cmocka_unit_test(values_and_defaults),
-        cmocka_unit_test(values_below_names),
-        cmocka_unit_test(every_default_suits_its_row),
+        cmocka_unit_test(loads_and_complains),   cmocka_unit_test(values_and_defaults),
+        cmocka_unit_test(values_below_names),    cmocka_unit_test(says_the_same),
+        cmocka_unit_test(what_is_read_at_start), cmocka_unit_test(every_default_suits_its_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

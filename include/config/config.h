@@ -97,6 +97,10 @@ void config_complain(const struct config *c, const struct config_node *node, enu
                      const char *hint, struct diag_list *diags, const char *fmt, ...)
     __attribute__((format(printf, 6, 7)));
 
+/* Do both say the same there? Unwritten is the default, one value alone a list of one. Not for maps
+ * whose keys are rows, nor for rows of items ([], *). */
+bool config_same(const struct config *a, const struct config *b, const struct config_option *o);
+
 /* Where the node is written, for diag_add; its texts are the configuration's. */
 void config_place(const struct config *c, const struct config_node *node, struct diag_at *at);
 
@@ -109,6 +113,8 @@ const char *config_key_near(const struct config_node *map, const char *word);
 /* The row of a path, or NULL. */
 const struct config_option *config_option_find(const char *path);
 const char *config_type_name(const struct config_option *o);
+/* A server reads it once, when it starts: a reload that changes it is refused. */
+bool config_option_at_start(const struct config_option *o);
 /* Nearest known path by edit distance, or NULL when nothing is near. */
 const char *config_option_near(const char *path);
 /* Generated from the rows: reference as text, JSON schema. */

@@ -23,6 +23,8 @@ struct health_place {
 int health_open(struct health **h, const struct health_place *place, struct diag_list *d);
 /* From now on this plan (NULL: none): its probes begin at once. */
 int health_plan(struct health *h, struct gslb_plan *plan);
+/* Says in d what this configuration would have opened instead of what is open. */
+void health_check(const struct health *h, const struct config *c, struct diag_list *d);
 /* The first round is over, or the plan's warm-up is, counted from health_plan. Runs the loop until
  * then (only before the server serves). */
 void health_warm_up(struct health *h);

@@ -81,6 +81,7 @@ expect 3 'bad.zone:6:5: error: not an IPv4 address' "$WAYPOST" zone check bad.te
 conf 5398 bad.zone >"$dir/conf.yaml"
 expect 3 'bad.zone:6:5' "$WAYPOST" check "$dir/conf.yaml"
 expect 0 'default: 64M' "$WAYPOST" config explain resolver.cache.size
+expect 0 'read at start: a reload that changes it is refused' "$WAYPOST" config explain server.workers
 
 # The schema is one, knows what is required, and takes the lab's configuration (where there is something to check with).
 "$WAYPOST" config schema >"$dir/schema.json"
