@@ -47,14 +47,16 @@ bool runtime_has_ipv6(void)
     return has;
 }
 
-uint64_t runtime_open_files(void)
+uint64_t runtime_open_files(uint64_t *before)
 {
     struct rlimit l;
     if (getrlimit(RLIMIT_NOFILE, &l))
         return UINT64_MAX;
-    rlim_t before = l.rlim_cur;
+    rlim_t was = l.rlim_cur;
+    if (before)
+        *before = was;
     l.rlim_cur = l.rlim_max;
-    return setrlimit(RLIMIT_NOFILE, &l) ? before : l.rlim_cur;
+    return setrlimit(RLIMIT_NOFILE, &l) ? was : l.rlim_cur;
 }
 
 void runtime_notify(const char *state)

@@ -55,7 +55,7 @@ static void check_clock(struct doctor *d)
 
 static void check_files(struct doctor *d)
 {
-    uint64_t files = runtime_open_files();
+    uint64_t files = runtime_open_files(NULL);
     char text[64];
     snprintf(text, sizeof text, "%llu open files allowed", (unsigned long long)files);
     say(d, files >= FILES_WANTED ? FINE : WARN, "limits", text,

@@ -132,7 +132,8 @@ int health_open(struct health **out, const struct health_place *place, struct di
                                     .tallies = place->tallies,
                                     .tally_count = place->tally_count};
     rng_fini(&rng);
-    err = gslb_prober_new(&h->prober, h->loop, h->clock, NULL);
+    err = gslb_prober_new(&h->prober, h->loop, h->clock,
+                          &(struct gslb_prober_limits){.files = place->files});
     if (!err)
         h->open = 1;
     if (!err && !(err = uv_async_init(h->loop, &h->helper.ended, on_helped) ? ERR_SYSTEM : 0)) {

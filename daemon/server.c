@@ -172,8 +172,7 @@ static void take_tcp_limits(struct net_stream_limits *l, const struct config *c)
 
 /* Without a file for it a connection is closed as soon as it comes, and a resolver cannot ask. The
  * default is nobody's wish: it goes by what there is. */
-static void check_open_files(const struct server *s, const struct snapshot *snap,
-                             struct diag_list *diags)
+static void check_open_files(struct server *s, const struct snapshot *snap, struct diag_list *diags)
 {
     const struct config_node *asked = config_node(snap->config, NULL, "server.tcp.connections");
     unsigned tcp = 0;
@@ -181,7 +180,7 @@ static void check_open_files(const struct server *s, const struct snapshot *snap
         tcp += snap->listeners[i].tcp;
     uint64_t want =
         s->place.workers * ((uint64_t)s->shared.tcp.connections * tcp + FILES_OF_WORKER);
-    uint64_t allowed = runtime_open_files();
+    uint64_t allowed = runtime_open_files(&s->files_before);
     if (asked && want > allowed)
         config_complain(snap->config, asked, DIAG_WARNING,
                         "raise LimitNOFILE in the unit, or write fewer connections", diags,
@@ -359,6 +358,7 @@ int server_watch(struct server *s, const struct snapshot *snap, struct diag_list
                                                  .table = s->shared.table,
                                                  .tallies = s->tallies,
                                                  .tally_count = s->worker_count,
+                                                 .files = s->files_before,
                                                  .config = snap->config},
                           d);
     }

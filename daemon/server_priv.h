@@ -49,7 +49,8 @@ struct server {
     struct health *health;         /* NULL until something is steered */
     struct gslb_worker *explainer; /* for decisions that nobody is waiting for */
     struct gslb_tally *tallies[SERVER_WORKERS_MAX];
-    int64_t started_ms; /* monotonic clock */
+    uint64_t files_before; /* that might be open when we were started, 0: not known */
+    int64_t started_ms;    /* monotonic clock */
     int64_t loaded_s;   /* wall clock */
     bool last_reload_failed;
     struct watch *watch;     /* of the plan's files */

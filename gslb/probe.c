@@ -4,6 +4,7 @@
 #include "base/err.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -451,6 +452,7 @@ static struct gslb_prober *prober_alloc(uv_loop_t *loop, const struct clock *clo
     p->clock = clock;
     p->limits.running = limits && limits->running ? limits->running : 1024;
     p->limits.commands = limits && limits->commands ? limits->commands : 8;
+    p->limits.files = limits ? limits->files : 0;
     list_init(&p->line);
     list_init(&p->command_line);
     list_init(&p->running);
@@ -459,6 +461,7 @@ static struct gslb_prober *prober_alloc(uv_loop_t *loop, const struct clock *clo
     list_init(&p->trusts);
     arena_init(&p->arena, 4096, (size_t)1 << 20);
     p->epoll = epoll_create1(EPOLL_CLOEXEC);
+    signal(SIGCHLD, SIG_DFL); /* ignored by who started us, it would lose how a command ended */
     return p;
 }
 

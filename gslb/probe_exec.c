@@ -9,10 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct probe_command {
-    uv_process_t process;
+    uv_poll_t ended; /* of its process */
+    int pidfd;
+    pid_t pid;
     struct gslb_prober *prober;
     struct gslb_probe *probe; /* NULL: given up */
     int out;                  /* what it writes; -1 when it ended that */
@@ -29,8 +33,9 @@ static const char *exec_stage(struct gslb_probe *probe)
 
 static void on_closed(uv_handle_t *h)
 {
-    struct probe_command *c = container_of((uv_process_t *)h, struct probe_command, process);
+    struct probe_command *c = container_of((uv_poll_t *)h, struct probe_command, ended);
     struct gslb_prober *p = c->prober;
+    close(c->pidfd);
     free(c);
     p->command_count--;
     probe_commands_changed(p);
@@ -39,8 +44,7 @@ static void on_closed(uv_handle_t *h)
 
 static void kill_group(const struct probe_command *c)
 {
-    if (c->process.pid > 0)
-        kill(-c->process.pid, SIGKILL);
+    kill(-c->pid, SIGKILL);
 }
 
 static void exec_stop(struct gslb_probe *probe)
@@ -49,7 +53,7 @@ static void exec_stop(struct gslb_probe *probe)
     if (!c)
         return;
     probe_close_fd(probe, &c->out);
-    if (!uv_is_closing((uv_handle_t *)&c->process))
+    if (!uv_is_closing((uv_handle_t *)&c->ended))
         kill_group(c);
     c->probe = NULL;
     probe->as.exec = NULL;
@@ -81,12 +85,17 @@ static void exec_ready(struct gslb_probe *probe, int fd, uint32_t events)
     command_read(probe, probe->as.exec);
 }
 
-static void on_ended(uv_process_t *process, int64_t status, int signal_number)
+/* What it left behind in its group ends before its number may be another's. */
+static void on_ended(uv_poll_t *h, int status, int events)
 {
-    struct probe_command *c = container_of(process, struct probe_command, process);
+    struct probe_command *c = container_of(h, struct probe_command, ended);
     struct gslb_probe *probe = c->probe;
-    kill_group(c); /* those that it left behind */
-    uv_close((uv_handle_t *)process, on_closed);
+    int ended = 0;
+    (void)status;
+    (void)events;
+    kill_group(c);
+    waitpid(c->pid, &ended, 0);
+    uv_close((uv_handle_t *)h, on_closed);
     if (!probe)
         return;
     command_read(probe, c);
@@ -95,13 +104,13 @@ static void on_ended(uv_process_t *process, int64_t status, int signal_number)
     while (c->len && strchr(" \r\n\t", c->text[c->len - 1]))
         c->len--;
     c->text[c->len] = 0;
-    probe->result.code = signal_number ? -1 : (int)status;
     const char *colon = c->len ? ": " : "";
-    if (signal_number)
-        probe_finish(probe, GSLB_FAIL, "ended by signal %d%s%s", signal_number, colon, c->text);
+    int code = WIFSIGNALED(ended) ? -1 : WEXITSTATUS(ended);
+    probe->result.code = code;
+    if (code < 0)
+        probe_finish(probe, GSLB_FAIL, "ended by signal %d%s%s", WTERMSIG(ended), colon, c->text);
     else
-        probe_finish(probe, status ? GSLB_FAIL : GSLB_PASS, "exit code %d%s%s", (int)status, colon,
-                     c->text);
+        probe_finish(probe, code ? GSLB_FAIL : GSLB_PASS, "exit code %d%s%s", code, colon, c->text);
 }
 
 static struct probe_command *command_new(struct gslb_probe *probe)
@@ -121,22 +130,26 @@ static struct probe_command *command_new(struct gslb_probe *probe)
     return c;
 }
 
+/* 0 or an errno: it does not run. */
 static int command_spawn(struct probe_command *c, int write_end)
 {
     char path[] = "PATH=/usr/local/bin:/usr/bin:/bin", locale[] = "LC_ALL=C";
     char *env[] = {path, locale, NULL};
-    uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
-                                     {.flags = UV_INHERIT_FD, .data.fd = write_end},
-                                     {.flags = UV_INHERIT_FD, .data.fd = write_end}};
-    uv_process_options_t options = {.exit_cb = on_ended,
-                                    .file = c->argv[0],
-                                    .args = c->argv,
-                                    .env = env,
-                                    .cwd = "/",
-                                    .flags = UV_PROCESS_DETACHED,
-                                    .stdio_count = 3,
-                                    .stdio = stdio};
-    return uv_spawn(c->prober->loop, &c->process, &options);
+    struct gslb_prober *p = c->prober;
+    int err = probe_spawn(c->argv, env, write_end, p->limits.files, &c->pid);
+    if (err)
+        return err;
+    c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+    err = c->pidfd < 0 ? errno : -uv_poll_init(p->loop, &c->ended, c->pidfd);
+    if (!err) {
+        uv_poll_start(&c->ended, UV_READABLE, on_ended);
+        return 0;
+    }
+    kill_group(c);
+    waitpid(c->pid, NULL, 0);
+    if (c->pidfd >= 0)
+        close(c->pidfd);
+    return err;
 }
 
 static void exec_start(struct gslb_probe *probe)
@@ -155,19 +168,20 @@ static void exec_start(struct gslb_probe *probe)
         probe_finish_errno(probe, kept, "cannot start the command");
         return;
     }
+    int err = command_spawn(c, ends[1]);
+    close(ends[1]);
+    if (err) {
+        close(ends[0]);
+        free(c);
+        probe_finish(probe, GSLB_NO_VERDICT, "cannot start %s: %s", probe->check->argv[0],
+                     uv_strerror(-err));
+        return;
+    }
     c->out = ends[0];
     probe->as.exec = c;
     p->command_count++;
     probe_handle_opened(p);
     fcntl(c->out, F_SETFL, O_NONBLOCK);
-    int err = command_spawn(c, ends[1]);
-    close(ends[1]);
-    if (err) {
-        uv_close((uv_handle_t *)&c->process, on_closed);
-        probe_finish(probe, GSLB_NO_VERDICT, "cannot start %s: %s", probe->check->argv[0],
-                     uv_strerror(err));
-        return;
-    }
     err = probe_watch(probe, c->out, EPOLLIN);
     if (err)
         probe_finish_errno(probe, err, "cannot hear the command");

@@ -164,6 +164,10 @@ void probe_http_ready(struct gslb_prober *p, int fd, uint32_t events);
 void probe_http_fini(struct gslb_prober *p);
 void probe_dns_init(struct gslb_prober *p);
 
+/* 0 and its process: a session of its own, in "/", that writes to `out` and reads nothing, with so
+ * many open files as soft limit (0: as ours). Else an errno. */
+int probe_spawn(char *const argv[], char *const env[], int out, uint64_t files, pid_t *pid);
+
 /* The certificates in that file; NULL: it cannot be read. The prober's. */
 struct x509_store_st *probe_trust_get(struct gslb_prober *p, const char *path);
 void probe_trust_fini(struct gslb_prober *p);

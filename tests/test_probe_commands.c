@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -111,6 +112,41 @@ static void test_commands_limited(void **state)
     rmdir(dir);
 }
 
+/* A command asks at once: the limit is there before it begins. */
+static void test_commands_files(void **state)
+{
+    static const struct {
+        const char *label;
+        uint64_t ours, given;
+        const char *evidence;
+    } rows[] = {
+        {"not told", 300, 0, "exit code 0: 300"},
+        {"fewer than ours", 300, 200, "exit code 0: 200"},
+        {"more than ours", 300, 400, "exit code 0: 400"},
+        {"more than may be", 300, UINT64_MAX, "exit code 0: max"},
+    };
+    const char *const argv[] = {
+        "/bin/sh", "-c", "n=$(ulimit -Sn); [ $n = $(ulimit -Hn) ] && n=max; echo $n", "sh", NULL};
+    struct gslb_check c = {.type = GSLB_CHECK_EXEC, .argv = argv, .timeout_ms = LONG_MS};
+    struct rlimit before;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rlimit ours = {rows[i].ours, before.rlim_max};
+        struct fixture f;
+        struct asked a;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &ours), 0);
+        fixture_open(&f, &(struct gslb_prober_limits){.files = rows[i].given});
+        fixture_ask(&f, &c, &a);
+        if (strcmp(a.r.evidence, rows[i].evidence) != 0)
+            fail_msg("%s: \"%s\"", rows[i].label, a.r.evidence);
+        fixture_close(&f);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &ours), 0);
+        assert_int_equal(ours.rlim_cur, rows[i].ours);
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
+}
+
 static void test_icmp(void **state)
 {
     struct gslb_check c = {.type = GSLB_CHECK_ICMP, .timeout_ms = LONG_MS};
@@ -134,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_commands_limited),
+        cmocka_unit_test(test_commands_files),
         cmocka_unit_test(test_icmp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,11 +38,13 @@ static void folder_is_our_own(void **state)
 static void raises_the_limit_of_open_files(void **state)
 {
     struct rlimit before, low, after;
+    uint64_t was = 0;
     (void)state;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     low = (struct rlimit){before.rlim_max / 2, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-    assert_int_equal(runtime_open_files(), before.rlim_max);
+    assert_int_equal(runtime_open_files(&was), before.rlim_max);
+    assert_int_equal(was, low.rlim_cur);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
     assert_int_equal(after.rlim_cur, before.rlim_max);
     setrlimit(RLIMIT_NOFILE, &before);

@@ -17,8 +17,10 @@ bool runtime_path(char *out, size_t cap, const char *name, bool make);
 /* Whether this machine has IPv6 at all: whether ::1 can be bound. */
 bool runtime_has_ipv6(void);
 
-/* Raises the soft limit of open files to the hard one; how many this process may have open. */
-uint64_t runtime_open_files(void);
+/* Raises the soft limit of open files to the hard one; how many this process may have open. What it
+ * was goes into *before, unless that is NULL: for other programs, which are not made for so many.
+ */
+uint64_t runtime_open_files(uint64_t *before);
 
 /* Tells the service manager, when there is one (sd_notify's protocol: one datagram to
  * $NOTIFY_SOCKET): "READY=1", "RELOADING=1", "STOPPING=1", "STATUS=...". */

@@ -16,6 +16,7 @@ struct health_place {
     struct gslb_table *table;
     struct gslb_tally *const *tallies; /* of the workers; kept */
     unsigned tally_count;
+    uint64_t files;              /* that a check's command may have open (gslb_prober_limits) */
     const struct config *config; /* gslb.state, gslb.events: read once, borrowed for the call */
 };
 

@@ -1,6 +1,6 @@
 /* gslb/probe.h: ask one target once.
  * Everything runs on the caller's libuv loop without blocking it: sockets by uv_poll, HTTP by
- * libcurl's multi interface, DNS by c-ares, commands by uv_spawn. Targets are pinned by address:
+ * libcurl's multi interface, DNS by c-ares, commands by fork. Targets are pinned by address:
  * nothing is ever looked up. Bodies, replies and output are bounded. Redirects are not followed.
  * A failure of the prober itself (no descriptor, no memory, no right to send ICMP, a command that
  * cannot be started) is GSLB_NO_VERDICT; so is a deadline that passed while the loop itself was
@@ -31,6 +31,7 @@ struct gslb_probe;
 struct gslb_prober_limits {
     unsigned running;  /* probes at once; more wait in line, first come first served: 1024 */
     unsigned commands; /* EXEC at once: 8 */
+    uint64_t files;    /* soft limit of open files for commands: that of this process */
 };
 
 int gslb_prober_new(struct gslb_prober **p, uv_loop_t *loop, const struct clock *clock,

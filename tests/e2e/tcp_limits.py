@@ -25,16 +25,16 @@ def check(what, good):
 
 
 class Limited(Server):
-    def __init__(self, folder, tcp, files=None):
+    def __init__(self, folder, tcp, files=None, more=""):
         super().__init__(folder)
         self.before = os.path.getsize(self.logname) if os.path.exists(self.logname) else 0
-        self.limit(tcp)
+        self.limit(tcp, more)
         self.start(preexec_fn=None if files is None else lambda: resource.setrlimit(resource.RLIMIT_NOFILE, files))
 
-    def limit(self, tcp):
+    def limit(self, tcp, more=""):
         with open(self.conf, "w") as f:
             f.write(f"server: {{ workers: 1, control: none, tcp: {{ {tcp} }} }}\n"
-                    f"listen: [ {{ address: 127.0.0.1, port: {self.port} }} ]\nzones: [ {{ name: test, file: zone }} ]\n")
+                    f"listen: [ {{ address: 127.0.0.1, port: {self.port} }} ]\nzones: [ {{ name: test, file: zone }} ]\n{more}")
 
     def said(self):
         return self.log(self.before).decode()
@@ -119,9 +119,27 @@ def files(folder):
             soft = next(line.split()[3] for line in f if line.startswith("Max open files"))
         check(f"the soft limit is {soft}", soft == "2399")
         check("an answer", asks(server.connect()))
+    commands(folder)
     for what, tcp, most in ("enough files", "connections: 1000", 2400), ("too few for a default", "", 2399):
         with Limited(folder, tcp, (256, most)) as server:
             check(f"{what}, and something is said", "open files" not in server.said())
+
+
+def commands(folder):
+    """What a check starts may open as many files as the server might before it raised its limit."""
+    said = os.path.join(folder, "limit")
+    gslb = f"""gslb:
+  checks: {{ c: {{ type: exec, command: [/bin/sh, -c, 'ulimit -Sn >{said}.new; mv {said}.new {said}'] }} }}
+  pools: {{ p: {{ check: c, members: {{ m: 192.0.2.1 }} }} }}
+  names: {{ b.test: {{ pool: p }} }}
+"""
+    with Limited(folder, LONG, (256, 2400), gslb):
+        until = time.monotonic() + 60
+        while not os.path.exists(said) and time.monotonic() < until:
+            time.sleep(0.02)
+        with open(said) as f:
+            soft = f.read().strip()
+        check(f"a check's command may open {soft} files", soft == "256")
 
 
 with tempfile.TemporaryDirectory() as folder:
