@@ -48,6 +48,7 @@ struct probe {
     struct list ready; /* due, and waits for its turn to start */
     struct gslb_monitor *m;
     struct probe *next;   /* of the same bucket */
+    struct probe *later;  /* of the scene, in the order in which they were made */
     struct probe *before; /* in the scene before; only while a scene is made */
     uint64_t key;
     const struct gslb_check *check; /* of all that share it, one with the shortest interval */
@@ -128,6 +129,7 @@ struct scene {
     struct seat *seats;
     unsigned seat_count;
     struct probe **probes; /* buckets */
+    struct probe *first, *last;
     struct target **targets;
     size_t mask;
     unsigned probe_count, target_count; /* targets that count */
@@ -243,8 +245,9 @@ void scene_adopt(struct gslb_monitor *m, struct scene *s);
 void probe_fire(struct wheel_timer *t);
 void machine_fire(struct wheel_timer *t);
 void probe_arm(struct probe *p);
-void probe_cancel(struct probe *p);
+void probe_cancel(struct probe *p); /* what is on its way */
 void probe_take(struct probe *p, const struct gslb_probe_result *r, const char *why);
+void machine_arm(struct machine *k);
 void machine_show(struct machine *k, const char *why, enum gslb_status was, const char *evidence);
 void machine_tick_all(struct gslb_monitor *m);
 void schedule_start(struct gslb_monitor *m);

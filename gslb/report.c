@@ -183,9 +183,8 @@ static json_t *pool_json(const struct gslb_monitor *m, const struct pool *pool)
 static unsigned probers_mute(const struct scene *s)
 {
     unsigned n = 0;
-    for (size_t i = 0; s && i <= s->mask; i++)
-        for (const struct probe *p = s->probes[i]; p; p = p->next)
-            n += p->mute >= 3;
+    for (const struct probe *p = s ? s->first : NULL; p; p = p->later)
+        n += p->mute >= 3;
     return n;
 }
 

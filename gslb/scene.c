@@ -119,6 +119,8 @@ static struct probe *probe_get(struct gslb_monitor *m, struct scene *s, const st
     struct probe **bucket = &s->probes[key & s->mask];
     p->next = *bucket;
     *bucket = p;
+    *(s->last ? &s->last->later : &s->first) = p;
+    s->last = p;
     ++s->probe_count;
     return p;
 }
@@ -343,20 +345,20 @@ struct member *scene_member(const struct gslb_monitor *m, const char *name)
 static void turned_adopt(struct gslb_monitor *m, struct scene *s)
 {
     struct list old;
+    if (list_is_empty(&m->turned))
+        return;
     list_init(&old);
     for (struct list *it; (it = list_first(&m->turned));) {
         list_remove(it);
         list_push(&old, it);
     }
-    for (size_t i = 0; i <= s->mask; i++)
-        for (struct probe *p = s->probes[i]; p; p = p->next) {
-            const struct probe *was = p->before;
-            if (!was || !was->target || !p->target->counts ||
-                was->turned != was->target->generation)
-                continue;
-            p->turned = p->target->generation;
-            ++p->target->bad;
-        }
+    for (struct probe *p = s->first; p; p = p->later) {
+        const struct probe *was = p->before;
+        if (!was || !was->target || !p->target->counts || was->turned != was->target->generation)
+            continue;
+        p->turned = p->target->generation;
+        ++p->target->bad;
+    }
     m->turned_count = 0;
     for (struct list *it; (it = list_first(&old));) {
         const struct target *was = container_of(it, struct target, turned);
@@ -426,24 +428,43 @@ static void member_adopt(struct gslb_monitor *m, struct member *mb)
             mb->status = GSLB_DOWN;
 }
 
-/* Nothing of the scene before may be in a list, in the wheel or under way afterwards. */
+/* Nothing of the scene before is in a list, in the wheel or under way afterwards. */
 static void scene_leave(struct gslb_monitor *m, struct scene *old, const struct scene *s)
 {
-    for (size_t i = 0; i <= old->mask; i++)
-        for (struct probe *p = old->probes[i]; p; p = p->next) {
-            probe_cancel(p);
-            for (struct machine *k = p->machines; k; k = k->next)
-                wheel_disarm(&m->wheel, &k->timer);
-        }
-    for (unsigned i = 0; i < old->member_count; i++)
-        wheel_disarm(&m->wheel, &old->members[i].timer);
+    for (struct probe *p = old->first; p; p = p->later)
+        probe_cancel(p);
+    wheel_init(&m->wheel, m->wheel.now_ms);
     list_init(&m->ready);
     list_init(&m->dirty);
-    for (unsigned i = 0; i < old->seat_count; i++) {
-        uint32_t slot = old->seats[i].member->endpoint->slot;
-        if (!s || slot >= s->slots || !s->by_slot[slot])
-            memory_keep(m, &old->seats[i]);
+    for (unsigned i = 0; i < old->member_count; i++) {
+        const struct member *mb = &old->members[i];
+        uint32_t slot = mb->endpoint->slot;
+        for (unsigned j = 0; j < mb->seat_count && (!s || slot >= s->slots || !s->by_slot[slot]);
+             j++)
+            memory_keep(m, &mb->seats[j]);
     }
+    struct gslb_plan *plan = old->plan;
+    scene_free(old);
+    part_unref(gslb_plan_part(plan));
+}
+
+/* What it took over is shown, and asked when it is due. */
+static void scene_show(struct gslb_monitor *m, struct scene *s)
+{
+    for (struct probe *p = s->first; p; p = p->later) {
+        probe_arm(p);
+        for (struct machine *k = p->machines; k; k = k->next)
+            machine_arm(k);
+    }
+    for (unsigned i = 0; i < s->member_count; i++)
+        member_show(&s->members[i]);
+    for (unsigned i = 0; i < s->plan->pool_count; i++)
+        if (list_is_empty(&s->pools[i].dirty))
+            list_push(&m->dirty, &s->pools[i].dirty);
+    pools_settle(m);
+    names_settle(m);
+    doubt_weigh(m);
+    m->memory.dirty = true;
 }
 
 void scene_adopt(struct gslb_monitor *m, struct scene *s)
@@ -452,13 +473,10 @@ void scene_adopt(struct gslb_monitor *m, struct scene *s)
     m->unanswered = 0;
     if (s) {
         turned_adopt(m, s);
-        for (size_t i = 0; i <= s->mask; i++)
-            for (struct probe *p = s->probes[i]; p; p = p->next)
-                probe_adopt(m, p);
+        for (struct probe *p = s->first; p; p = p->later)
+            probe_adopt(m, p);
         for (unsigned i = 0; i < s->member_count; i++)
             member_adopt(m, &s->members[i]);
-        for (unsigned i = 0; i < s->plan->name_count; i++)
-            s->winner[i] = GSLB_NONE;
     }
     if (old)
         scene_leave(m, old, s);
@@ -469,28 +487,9 @@ void scene_adopt(struct gslb_monitor *m, struct scene *s)
         m->frozen_why = NULL;
     }
     m->scene = s;
-    if (old) {
-        struct gslb_plan *plan = old->plan;
-        scene_free(old);
-        part_unref(gslb_plan_part(plan));
-    }
     if (!s)
         return;
     orders_assign(m);
     memory_restore_names(m);
-    for (size_t i = 0; i <= s->mask; i++)
-        for (struct probe *p = s->probes[i]; p; p = p->next) {
-            probe_arm(p);
-            for (struct machine *k = p->machines; k; k = k->next)
-                machine_show(k, NULL, k->health.status, NULL);
-        }
-    for (unsigned i = 0; i < s->member_count; i++)
-        member_show(&s->members[i]);
-    for (unsigned i = 0; i < s->plan->pool_count; i++)
-        if (list_is_empty(&s->pools[i].dirty))
-            list_push(&m->dirty, &s->pools[i].dirty);
-    pools_settle(m);
-    names_settle(m);
-    doubt_weigh(m);
-    m->memory.dirty = true;
+    scene_show(m, s);
 }

@@ -92,8 +92,6 @@ static int probe_start(struct probe *p)
 void probe_cancel(struct probe *p)
 {
     struct gslb_monitor *m = p->m;
-    wheel_disarm(&m->wheel, &p->timer);
-    list_remove(&p->ready);
     if (!p->run)
         return;
     m->place.asker->cancel(m->place.asker, p->run->handle);
@@ -184,7 +182,7 @@ void probe_take(struct probe *p, const struct gslb_probe_result *r, const char *
 
 /* ---- machines ---- */
 
-void machine_show(struct machine *k, const char *why, enum gslb_status was, const char *evidence)
+void machine_arm(struct machine *k)
 {
     struct gslb_monitor *m = k->probe->m;
     int64_t now = monitor_now(m);
@@ -193,6 +191,12 @@ void machine_show(struct machine *k, const char *why, enum gslb_status was, cons
         wheel_disarm(&m->wheel, &k->timer);
     else
         wheel_arm(&m->wheel, &k->timer, next > now ? next : now + 1);
+}
+
+void machine_show(struct machine *k, const char *why, enum gslb_status was, const char *evidence)
+{
+    struct gslb_monitor *m = k->probe->m;
+    machine_arm(k);
     if (k->health.status != was)
         m->memory.dirty = true;
     for (struct seat *seat = k->seats; seat; seat = seat->next) {
@@ -221,8 +225,7 @@ void machine_fire(struct wheel_timer *t)
 void machine_tick_all(struct gslb_monitor *m)
 {
     struct scene *s = m->scene;
-    for (size_t i = 0; s && i <= s->mask; i++)
-        for (struct probe *p = s->probes[i]; p; p = p->next)
-            for (struct machine *k = p->machines; k; k = k->next)
-                machine_tick(k);
+    for (struct probe *p = s ? s->first : NULL; p; p = p->later)
+        for (struct machine *k = p->machines; k; k = k->next)
+            machine_tick(k);
 }
