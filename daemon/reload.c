@@ -68,6 +68,8 @@ static void build(struct server *s)
         b->err = snapshot_build(&b->after, c, b->before, &s->place, &b->diags, &b->zone_errors);
     if (!b->err)
         steering_compare(b->before->plan, b->after->plan, &b->diags);
+    if (!b->err && b->after->plan)
+        gslb_monitor_prepare(b->after->plan);
 }
 
 static void reclaim(struct server *s)

@@ -4,7 +4,7 @@
  *
  * A seat is one check of one member at one address. Seats whose packets would be the same share a
  * probe; those that also judge alike share a machine. A scene is made anew for each plan, all of
- * it in one arena, and takes over what it finds unchanged in the scene before.
+ * it in one piece of memory, and takes over what it finds unchanged in the scene before.
  * Times without a remark are milliseconds of the monotonic clock. */
 #ifndef WAYPOST_GSLB_MONITOR_PRIV_H
 #define WAYPOST_GSLB_MONITOR_PRIV_H
@@ -12,6 +12,7 @@
 #include "gslb/monitor.h"
 #include "gslb/target.h"
 
+#include "base/block.h"
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/rng.h"
@@ -119,7 +120,8 @@ struct pool {
 };
 
 struct scene {
-    struct arena arena;
+    struct block room; /* of all that lies below */
+    size_t used;
     struct gslb_plan *plan;
     struct pool *pools;
     struct member *members; /* of all pools in a row */

@@ -21,6 +21,7 @@ static void plan_free(struct part *part)
         if (p->maps[i].owner)
             part_unref(p->maps[i].owner);
     free(p->states);
+    block_free(&p->room);
     arena_fini(&p->arena);
     free(p);
 }

@@ -72,6 +72,90 @@ static struct machine *machine_find(const struct probe *p, const struct gslb_rul
     return k;
 }
 
+/* ---- room ---- */
+
+static bool pool_is_bounded(const struct gslb_pool *p)
+{
+    return p->policy == GSLB_CONSISTENT && p->bound_permille;
+}
+
+struct sizes {
+    size_t seats, buckets, windows; /* windows: members whose answers are counted */
+    unsigned members, checks;       /* checks: most of one member */
+    uint32_t slots;
+};
+
+/* Without a monitor a host name's addresses are not known: one of each family then. */
+static size_t seats_of(const struct gslb_monitor *m, const struct gslb_plan *plan,
+                       const struct gslb_endpoint *e)
+{
+    struct addr addresses[2 * GSLB_HOST_ADDRESSES];
+    unsigned n = (e->address[0].family != 0) + (e->address[1].family != 0);
+    if (e->kind == GSLB_HOST)
+        n = m ? member_addresses(m, plan, e, addresses) : 2;
+    return (size_t)e->check_count * (n > 1 ? n : 1);
+}
+
+static struct sizes sizes_of(const struct gslb_monitor *m, const struct gslb_plan *plan)
+{
+    struct sizes z = {.buckets = 64, .checks = 1};
+    for (unsigned i = 0; i < plan->pool_count; i++) {
+        const struct gslb_pool *pool = &plan->pools[i];
+        z.members += pool->endpoint_count;
+        z.windows += pool_is_bounded(pool) ? pool->endpoint_count : 0;
+        for (unsigned j = 0; j < pool->endpoint_count; j++) {
+            const struct gslb_endpoint *e = &pool->endpoints[j];
+            z.seats += seats_of(m, plan, e);
+            z.checks = e->check_count > z.checks ? e->check_count : z.checks;
+            z.slots = e->slot >= z.slots ? e->slot + 1 : z.slots;
+        }
+    }
+    while (z.buckets < z.seats)
+        z.buckets *= 2;
+    return z;
+}
+
+/* Each array begins on a multiple of eight. */
+static size_t room_size(const struct sizes *z, const struct gslb_plan *plan)
+{
+    size_t references = plan->doubt.reference_count, probes = z->seats + references;
+    return plan->pool_count * sizeof(struct pool) + z->members * sizeof(struct member) +
+           z->slots * sizeof(struct member *) +
+           z->seats * (sizeof(struct seat) + sizeof(struct machine)) +
+           probes * (sizeof(struct probe) + sizeof(struct target)) +
+           z->buckets * (sizeof(struct probe *) + sizeof(struct target *)) +
+           references * sizeof(struct probe *) +
+           z->windows * (MONITOR_WINDOW + 1) * sizeof(uint64_t) +
+           z->checks * sizeof(enum gslb_status) + plan->name_count * sizeof(int) + 2 * 8;
+}
+
+/* Zeroed: the room was made so. */
+static void *take(struct scene *s, size_t n)
+{
+    n = (n + 7) & ~(size_t)7;
+    if (n > s->room.size - s->used)
+        return NULL;
+    s->used += n;
+    return s->room.at + s->used - n;
+}
+
+#define TAKE(s, type, n) ((type *)take((s), sizeof(type) * (n)))
+
+static int room_make(struct block *room, size_t size)
+{
+    int err = block_resize(room, size);
+    if (!err)
+        memset(room->at, 0, size);
+    return err;
+}
+
+void gslb_monitor_prepare(struct gslb_plan *plan)
+{
+    struct sizes z = sizes_of(NULL, plan);
+    if (!plan->room.at)
+        room_make(&plan->room, room_size(&z, plan));
+}
+
 /* ---- making ---- */
 
 static struct target *target_get(struct scene *s, const struct addr *a)
@@ -79,7 +163,7 @@ static struct target *target_get(struct scene *s, const struct addr *a)
     struct target *t = target_find(s, a);
     if (t)
         return t;
-    t = ARENA_NEW(&s->arena, struct target);
+    t = TAKE(s, struct target, 1);
     if (!t)
         return NULL;
     struct target **bucket = &s->targets[address_key(a) & s->mask];
@@ -101,7 +185,7 @@ static struct probe *probe_get(struct gslb_monitor *m, struct scene *s, const st
             p->check = c;
         return p;
     }
-    p = ARENA_NEW(&s->arena, struct probe);
+    p = TAKE(s, struct probe, 1);
     if (!p)
         return NULL;
     p->m = m;
@@ -161,7 +245,7 @@ static int seat_make(struct gslb_monitor *m, struct scene *s, struct member *mb,
     }
     struct machine *k = machine_find(p, &c->rules);
     if (!k) {
-        k = ARENA_NEW(&s->arena, struct machine);
+        k = TAKE(s, struct machine, 1);
         if (!k)
             return ERR_NOMEM;
         wheel_timer_init(&k->timer, machine_fire);
@@ -244,8 +328,8 @@ static int members_make(struct gslb_monitor *m, struct scene *s)
             mb->withdrawn_ms = INT64_MIN;
             wheel_timer_init(&mb->timer, member_fire);
             s->by_slot[mb->endpoint->slot] = mb;
-            if (plan->policy == GSLB_CONSISTENT && plan->bound_permille) {
-                mb->answers = ARENA_ARRAY(&s->arena, uint64_t, MONITOR_WINDOW + 1);
+            if (pool_is_bounded(plan)) {
+                mb->answers = TAKE(s, uint64_t, MONITOR_WINDOW + 1);
                 err = mb->answers ? 0 : ERR_NOMEM;
             }
             if (!err)
@@ -269,33 +353,20 @@ static int references_make(struct gslb_monitor *m, struct scene *s)
     return 0;
 }
 
-static int arrays_make(struct scene *s)
+static int arrays_make(struct scene *s, const struct sizes *z)
 {
-    size_t seats = 0, checks = 1;
-    for (unsigned i = 0; i < s->plan->pool_count; i++) {
-        const struct gslb_pool *pool = &s->plan->pools[i];
-        s->member_count += pool->endpoint_count;
-        for (unsigned j = 0; j < pool->endpoint_count; j++) {
-            const struct gslb_endpoint *e = &pool->endpoints[j];
-            seats += (size_t)e->check_count * (e->kind == GSLB_HOST ? 2 * GSLB_HOST_ADDRESSES : 2);
-            checks = e->check_count > checks ? e->check_count : checks;
-            s->slots = e->slot >= s->slots ? e->slot + 1 : s->slots;
-        }
-    }
-    size_t buckets = 64;
-    while (buckets < seats)
-        buckets *= 2;
-    s->mask = buckets - 1;
-    struct arena *a = &s->arena;
-    s->pools = ARENA_ARRAY(a, struct pool, s->plan->pool_count);
-    s->members = ARENA_ARRAY(a, struct member, s->member_count);
-    s->by_slot = ARENA_ARRAY(a, struct member *, s->slots);
-    s->seats = ARENA_ARRAY(a, struct seat, seats);
-    s->probes = ARENA_ARRAY(a, struct probe *, buckets);
-    s->targets = ARENA_ARRAY(a, struct target *, buckets);
-    s->references = ARENA_ARRAY(a, struct probe *, s->plan->doubt.reference_count);
-    s->scratch = ARENA_ARRAY(a, enum gslb_status, checks);
-    s->winner = ARENA_ARRAY(a, int, s->plan->name_count);
+    s->member_count = z->members;
+    s->slots = z->slots;
+    s->mask = z->buckets - 1;
+    s->pools = TAKE(s, struct pool, s->plan->pool_count);
+    s->members = TAKE(s, struct member, z->members);
+    s->by_slot = TAKE(s, struct member *, z->slots);
+    s->seats = TAKE(s, struct seat, z->seats);
+    s->probes = TAKE(s, struct probe *, z->buckets);
+    s->targets = TAKE(s, struct target *, z->buckets);
+    s->references = TAKE(s, struct probe *, s->plan->doubt.reference_count);
+    s->scratch = TAKE(s, enum gslb_status, z->checks);
+    s->winner = TAKE(s, int, s->plan->name_count);
     if (!s->pools || !s->members || !s->by_slot || !s->seats || !s->probes || !s->targets ||
         !s->references || !s->scratch || !s->winner)
         return ERR_NOMEM;
@@ -306,7 +377,7 @@ static int arrays_make(struct scene *s)
 
 void scene_free(struct scene *s)
 {
-    arena_fini(&s->arena);
+    block_free(&s->room);
     free(s);
 }
 
@@ -315,13 +386,20 @@ int scene_new(struct gslb_monitor *m, struct gslb_plan *plan, struct scene **out
     struct scene *s = calloc(1, sizeof *s);
     if (!s)
         return ERR_NOMEM;
-    arena_init(&s->arena, 1 << 16, 0);
     s->plan = plan;
-    int err = arrays_make(s);
-    if (!err)
-        err = members_make(m, s);
-    if (!err)
-        err = references_make(m, s);
+    struct sizes z = sizes_of(m, plan);
+    size_t size = room_size(&z, plan);
+    int err = 0;
+    if (plan->room.size >= size) {
+        s->room = plan->room;
+        plan->room = (struct block){0};
+    } else { /* a host name has got more addresses, or nobody prepared it */
+        block_free(&plan->room);
+        err = room_make(&s->room, size);
+    }
+    err = err ? err : arrays_make(s, &z);
+    err = err ? err : members_make(m, s);
+    err = err ? err : references_make(m, s);
     if (err)
         scene_free(s);
     else

@@ -635,9 +635,8 @@ static void test_resume(void **state)
 
 /* ---- reload ---- */
 
-static void test_reload(void **state)
+static void reload(bool prepared)
 {
-    (void)state;
     struct bench b;
     struct made next;
     bench_begin(&b, "192.0.2.1 192.0.2.2");
@@ -656,7 +655,11 @@ static void test_reload(void **state)
     next.plan->checks[0].rules.fail_after = 7; /* rules change, the question stays */
     check_use(&next, made_pool(&next, "p", "a", GSLB_ALL, "192.0.2.1 192.0.2.2 192.0.2.3"), "0");
     assert_int_equal(gslb_plan_finish(next.plan, b.made.plan, next.table, 1, &next.diags), 0);
+    if (prepared)
+        gslb_monitor_prepare(next.plan);
+    assert_int_equal(next.plan->room.at != NULL, prepared);
     bench_plan(&b, &next);
+    assert_null(next.plan->room.at); /* it is the monitor's */
     assert_int_equal(b.asker.cancelled, 0);
     assert_false(view(&b, "p/m0").up);
     assert_int_equal(view(&b, "p/m1").permille, 300);
@@ -670,6 +673,13 @@ static void test_reload(void **state)
     asker_run(&b.asker, b.m, 60000);
     made_fini(&next);
     bench_end(&b);
+}
+
+static void test_reload(void **state)
+{
+    (void)state;
+    reload(false);
+    reload(true);
 }
 
 /* ---- many ---- */
@@ -707,6 +717,11 @@ static void test_many(void **state)
     int64_t from = clock_mono_us(clock_system());
     bench_plan(&b, &b.made);
     print_message("same plan again: %d us\n", (int)(clock_mono_us(clock_system()) - from));
+    assert_false(view(&b, "p7/m99").up);
+    gslb_monitor_prepare(b.made.plan);
+    from = clock_mono_us(clock_system());
+    bench_plan(&b, &b.made);
+    print_message("prepared: %d us\n", (int)(clock_mono_us(clock_system()) - from));
     assert_false(view(&b, "p7/m99").up);
     bench_end(&b);
 }

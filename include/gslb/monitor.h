@@ -55,6 +55,10 @@ int gslb_monitor_new(struct gslb_monitor **m, const struct gslb_monitor_place *p
                      struct diag_list *d);
 void gslb_monitor_free(struct gslb_monitor *m); /* cancels probes, saves */
 
+/* Makes the memory that gslb_monitor_plan will want for this plan: with thousands of probes the
+ * first touch of its pages is most of the work, and this may be done by any thread that has the
+ * plan for itself. Without it, or when there is no memory, gslb_monitor_plan does it. */
+void gslb_monitor_prepare(struct gslb_plan *plan);
 /* From now on this plan, whose one reference is handed over (NULL: none). What did not change goes
  * on as it is; probes that nobody wants any more end; new ones begin at once, spread over their
  * interval after the first. ERR_NOMEM: as before. */

@@ -10,6 +10,7 @@
 
 #include "authority/dynamic.h"
 #include "base/arena.h"
+#include "base/block.h"
 #include "base/diag.h"
 #include "base/fileid.h"
 #include "base/snap.h"
@@ -174,6 +175,7 @@ struct gslb_plan {
     struct gslb_named_id *by_pool; /* pools in order of their names */
     uint32_t *target_used;         /* for gslb_targets_keep; a target may be there twice */
     unsigned target_count;
+    struct block room; /* gslb_monitor_prepare's, until the monitor takes it */
 };
 struct gslb_named_id {
     const void *name;
