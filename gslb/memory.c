@@ -20,7 +20,9 @@
 #define LAST_MS    3600000
 #define SEEDED     0x6d656dULL
 #define FIELDS_MAX 16
-#define SLICE      2000 /* lines printed in one turn */
+/* Of one turn: items looked at, and octets printed of them: many may be kept in one bucket. */
+#define SLICE        2000
+#define SLICE_OCTETS 200000
 
 /* ---- words ---- */
 
@@ -420,11 +422,12 @@ static unsigned part_count(const struct gslb_monitor *m, unsigned part)
 }
 
 /* False: there is more. */
-static bool saving_print(struct saving *v, unsigned lines)
+static bool saving_print(struct saving *v, unsigned items, size_t octets)
 {
+    size_t before = v->text.len;
     for (; v->part < PARTS; v->part++, v->at = 0)
         for (unsigned count = part_count(v->m, v->part); v->at < count; v->at++) {
-            if (!lines--)
+            if (!items-- || v->text.len - before >= octets)
                 return false;
             parts[v->part].print(v->m, &v->text, v->at);
         }
@@ -488,7 +491,8 @@ bool memory_save(struct gslb_monitor *m, bool begin)
         saving_begin(m);
     if (!y->saving)
         return false;
-    if (!saving_print(y->saving, m->place.helper ? SLICE : UINT_MAX))
+    bool sliced = m->place.helper != NULL;
+    if (!saving_print(y->saving, sliced ? SLICE : UINT_MAX, sliced ? SLICE_OCTETS : SIZE_MAX))
         return true;
     saving_end(m);
     return false;
@@ -515,7 +519,7 @@ void memory_flush(struct gslb_monitor *m)
         saving_begin(m);
     if (!y->saving)
         return;
-    saving_print(y->saving, UINT_MAX);
+    saving_print(y->saving, UINT_MAX, SIZE_MAX);
     saving_write(y->saving);
     saving_done(y->saving);
 }
