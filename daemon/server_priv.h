@@ -51,7 +51,7 @@ struct server {
     struct gslb_tally *tallies[SERVER_WORKERS_MAX];
     uint64_t files_before; /* that might be open when we were started, 0: not known */
     int64_t started_ms;    /* monotonic clock */
-    int64_t loaded_s;   /* wall clock */
+    int64_t loaded_s;      /* wall clock */
     bool last_reload_failed;
     struct watch *watch;     /* of the plan's files */
     char *files_problem;     /* why what changed in them is not in force, or NULL */
