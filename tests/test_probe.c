@@ -101,8 +101,7 @@ static void time_wait_is_no_holder(void **state)
     uint16_t port = 0;
     char holder[128];
     struct addr a;
-    int on = 1, listener = loopback_bind("127.0.0.1", SOCK_STREAM, &port);
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); /* as our listeners do */
+    int listener = loopback_bind("127.0.0.1", SOCK_STREAM, &port);
     int client = loopback_connect("127.0.0.1", SOCK_STREAM, port);
     int server = accept(listener, NULL, NULL);
     assert_true(server >= 0);

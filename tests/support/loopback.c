@@ -34,7 +34,10 @@ int loopback_bind(const char *ip, int type, uint16_t *port)
     if (!*port)
         *port = net_probe_port(&a);
     assert_int_not_equal(*port, 0);
-    int fd = make_socket(ip, type, *port, &ss, &len);
+    int on = 1, fd = make_socket(ip, type, *port, &ss, &len);
+    /* As net_probe_port looked: a connection of the test before may wait at this port. */
+    if (type == SOCK_STREAM)
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
     if (type == SOCK_STREAM)
         assert_int_equal(listen(fd, 64), 0);
