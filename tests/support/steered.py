@@ -17,6 +17,19 @@ GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 BAD = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
+def waited(pid):
+    """Seconds that a thread of it was ready to run and had no CPU, in all; of the one that waited longest."""
+    tasks = f"/proc/{pid}/task"
+    times = [0]
+    for task in os.listdir(tasks):
+        try:
+            with open(f"{tasks}/{task}/schedstat") as f:
+                times.append(int(f.read().split()[1]) / 1e9)
+        except OSError:  # it ended meanwhile
+            pass
+    return max(times)
+
+
 class Origin:
     """One address and port, with a mode that may change at any moment."""
 
@@ -223,19 +236,14 @@ zones: [ {{ name: example.test, file: a.zone }} ]
             return f.read()
 
     def stop(self):
+        """Its status. A reload under way comes to its end first, at idle priority: beside two busy loops half a minute was too little."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            return self.process.wait(30)
+            return self.process.wait(150)
         return self.process and self.process.returncode
 
     def waited(self):
-        """Seconds that a thread of it was ready to run and had no CPU, in all; of the one that waited longest."""
-        tasks = f"/proc/{self.process.pid}/task"
-        times = []
-        for task in os.listdir(tasks):
-            with open(f"{tasks}/{task}/schedstat") as f:
-                times.append(int(f.read().split()[1]) / 1e9)
-        return max(times)
+        return waited(self.process.pid)
 
     def __enter__(self):
         return self
