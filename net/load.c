@@ -236,7 +236,7 @@ static void begin_interval(struct load *l, int64_t at_ns)
 static void end_intervals(struct load *l)
 {
     struct load_report *r = l->r;
-    while (l->now_ns >= l->interval_ns) {
+    while (l->now_ns >= l->interval_ns && l->interval_ns <= l->phase_end_ns) {
         r->recent.to_ns = l->interval_ns - l->begin_ns;
         if (r->intervals < r->intervals_max)
             r->answers[r->intervals++] = r->recent.answered;

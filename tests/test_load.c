@@ -273,6 +273,38 @@ static void our_own_stall_shows(void **state)
     assert_int_equal(report.lag.count, report.counts.sent);
 }
 
+struct stalled {
+    int nobody;
+    unsigned told;
+};
+
+static void stall_at_the_end(void *arg, enum load_moment moment, const struct load_report *r)
+{
+    struct stalled *s = arg;
+    struct pollfd p = {.fd = s->nobody, .events = POLLIN};
+    s->told += moment == LOAD_INTERVAL;
+    if (moment == LOAD_INTERVAL && r->intervals == 2)
+        poll(&p, 1, 300);
+}
+
+/* Of three intervals; when we are held up in the last one no fourth is told of. */
+static void no_interval_is_told_beyond_the_end(void **state)
+{
+    struct responder r = {.late_ms = 0};
+    struct stalled s = {.nobody = eventfd(0, EFD_CLOEXEC)};
+    (void)state;
+    responder_start(&r);
+    struct load_options o = options(&r);
+    o.rate = 100;
+    o.time_ns = 300 * MS;
+    o.watch = stall_at_the_end;
+    o.arg = &s;
+    assert_int_equal(run(&o, "ok.test A\n"), 0);
+    responder_end(&r);
+    close(s.nobody);
+    assert_int_equal(s.told, 3);
+}
+
 /* ---- ends ---- */
 
 static void stop_at_once(void *arg, enum load_moment moment, const struct load_report *r)
@@ -331,6 +363,7 @@ int main(void)
         cmocka_unit_test(what_is_warm_is_not_counted),
         cmocka_unit_test(the_servers_stall_shows),
         cmocka_unit_test(our_own_stall_shows),
+        cmocka_unit_test(no_interval_is_told_beyond_the_end),
         cmocka_unit_test(a_stop_ends_it),
         cmocka_unit_test(nobody_listens),
     };

@@ -14,7 +14,7 @@ zones: [ { name: bench.test, file: zone } ]
 C
 : >"$dir/log"
 "$WAYPOST" run -c "$dir/conf.yaml" >"$dir/log" 2>&1 & pid=$!
-for _ in $(seq 200); do grep -q 'server: ready' "$dir/log" && break; sleep 0.05; done
+for _ in $(seq 1200); do grep -q 'server: ready' "$dir/log" && break; sleep 0.05; done
 port=$(sed -n 's/^listening *127\.0\.0\.1:\([0-9]*\) .*/\1/p' "$dir/log")
 [ -n "$port" ] || { cat "$dir/log" >&2; fail "it does not listen"; }
 
@@ -72,7 +72,7 @@ expect 0 "@127.0.0.1:$port" www.bench.test --rate 10M --seconds 500ms
 said 'note: fell behind'
 
 # Ctrl-C: the report of what was measured so far.
-timeout -s INT 1 "$WAYPOST" bench "@127.0.0.1:$port" www.bench.test --seconds 60 --rate 100 --json >"$dir/out" 2>"$dir/err"
+timeout -s INT 3 "$WAYPOST" bench "@127.0.0.1:$port" www.bench.test --seconds 60 --rate 100 --json >"$dir/out" 2>"$dir/err"
 holds "d['stopped'] and $whole and d['seconds'] < 30"
 
 # A server that is not there, and one that is silent.
@@ -87,7 +87,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1], flush=True)
 time.sleep(60)' >"$dir/silent" & pid=$!
-for _ in $(seq 200); do [ -s "$dir/silent" ] && break; sleep 0.05; done
+for _ in $(seq 1200); do [ -s "$dir/silent" ] && break; sleep 0.05; done
 expect 5 "@127.0.0.1:$(cat "$dir/silent")" www.bench.test --count 50 --timeout 100
 said 'no answer from 127.0.0.1'
 said '50 sent   0 answered (0 %)   50 lost (100 %)'
