@@ -70,7 +70,7 @@ void fixture_finish(struct fixture *f, const struct asked *a)
 
 void fixture_ask(struct fixture *f, const struct gslb_check *c, struct asked *a)
 {
-    for (unsigned n = 0; n < 5; n++) {
+    for (unsigned n = 0; n < 30; n++) { /* a loaded machine was late five times in a row */
         fixture_start(f, c, a, NULL);
         fixture_finish(f, a);
         if (!strstr(a->r.evidence, "late ourselves"))
