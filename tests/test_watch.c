@@ -31,7 +31,8 @@ struct scene {
     unsigned steps, told;
     uint64_t began, changed, told_at; /* loop time; of the last step that changed something */
     long told_size;                   /* of the file, when it was told last */
-    bool over, late;
+    uint64_t stepped;                 /* loop time of the last step */
+    bool over, late, held_up;
 };
 
 struct row {
@@ -269,6 +270,8 @@ static void on_end(uv_timer_t *h)
 static void on_step(uv_timer_t *h)
 {
     struct scene *s = h->data;
+    s->held_up = s->held_up || (s->steps && uv_now(&s->loop) - s->stepped >= QUIET_MS / 2);
+    s->stepped = uv_now(&s->loop);
     s->over = !s->row->step(s, s->steps++);
     if (s->over)
         uv_timer_stop(h);
@@ -308,16 +311,25 @@ static void clear(const struct scene *s)
     assert_int_equal(rmdir(s->folder), 0);
 }
 
+/* Between two steps that were far apart there was quiet, and that may have been told: then the row
+ * is played again. */
 static void what_is_told(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct scene s;
-        play(&s, &rows[i]);
-        clear(&s);
-        if (s.late || s.told != rows[i].want)
+        bool right = false, early = true;
+        for (unsigned n = 0; n < 20 && (!right || early); n++) {
+            play(&s, &rows[i]);
+            clear(&s);
+            right = !s.late && s.told == rows[i].want;
+            early = s.changed && (s.told_at < s.changed + QUIET_MS || s.told_size != 60);
+            if (!s.held_up)
+                break;
+        }
+        if (!right)
             fail_msg("%s: told %u times, expected %u", rows[i].label, s.told, rows[i].want);
-        if (s.changed && (s.told_at < s.changed + QUIET_MS || s.told_size != 60))
+        if (early)
             fail_msg("%s: told %d ms after the last change, at %ld octets", rows[i].label,
                      (int)(s.told_at - s.changed), s.told_size);
     }
