@@ -193,7 +193,7 @@ resolver:
 """)
     log = open(f"{out}/log", "w")
     server = subprocess.Popen([WAYPOST, "run", "-c", f"{out}/conf.yaml"], stderr=log, stdout=log)
-    for _ in range(200):
+    for _ in range(1200):
         if "ready" in open(f"{out}/log").read():
             break
         time.sleep(0.05)
@@ -235,7 +235,8 @@ resolver:
     for s, q in seen:
         check(q.edns == 0 and q.ednsflags & dns.flags.DO and q.payload == 1232, f"to {s}: EDNS, DO, 1232")
         check(not q.flags & (dns.flags.RD | dns.flags.AD | dns.flags.RA | dns.flags.AA), f"to {s}: flags {q.flags:x}")
-    check(len({q.id for _, q in seen}) == len(seen), "ids repeat")
+    ids = {q.id for _, q in seen}  # drawn: two of a handful are the same once in thousands of runs
+    check(len(ids) > 1 and len(ids) >= len(seen) - 1, "ids repeat")
     # What comes down: from the network, the record cache and the answers cache.
     for turn in range(3):
         for do in (False, True):
