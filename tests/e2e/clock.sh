@@ -32,7 +32,7 @@ start() {
     : >"$log"
     "$@" >"$log" 2>&1 & pid=$!
     pids+=("$pid")
-    for _ in $(seq 200); do
+    for _ in $(seq 600); do
         grep -q 'server: ready' "$log" && break
         kill -0 $pid 2>/dev/null || break
         sleep 0.1

@@ -23,7 +23,7 @@ expect 4 'no server of yours is running here' status
 expect 4 'no server answers there' status -s "$dir/nothing"
 cp -r "$source_dir/zones/lab" "$dir/lab"
 "$WAYPOST" run -c "$dir/lab/lab.yaml" >"$dir/log" 2>&1 & pid=$!
-for _ in $(seq 100); do grep -q ready "$dir/log" && break; sleep 0.1; done
+for _ in $(seq 600); do grep -q ready "$dir/log" && break; sleep 0.1; done
 [ "$(stat -c %a "$dir/waypost/control")" = 600 ] || fail "the socket is not for its owner alone"
 
 # Ask and look.
@@ -103,7 +103,7 @@ for job in $(jobs -p); do [ "$job" = "$pid" ] || wait "$job" || fail "one of man
 # A second server takes another address: the socket is the first one's; the server goes on without.
 printf 'listen: [ { address: 127.0.0.1, port: 5397 } ]\n' >"$dir/second.yaml"
 "$WAYPOST" run -c "$dir/second.yaml" >"$dir/log2" 2>&1 & second=$!
-for _ in $(seq 100); do grep -q ready "$dir/log2" && break; sleep 0.1; done
+for _ in $(seq 600); do grep -q ready "$dir/log2" && break; sleep 0.1; done
 grep -q 'no control socket at .*address in use' "$dir/log2" || { cat "$dir/log2"; fail "two servers on one socket"; }
 kill $second; wait $second || fail "the second server's end"
 expect 0 stopping stop
@@ -119,13 +119,13 @@ s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(sys.argv[1]); s.set
 for _ in range(2):
     print(s.recv(200).decode(), flush=True)
 P
-for _ in $(seq 50); do [ -S "$dir/notify" ] && break; sleep 0.1; done
+for _ in $(seq 300); do [ -S "$dir/notify" ] && break; sleep 0.1; done
 chmod 777 "$dir/notify"; chmod 755 "$dir"
 printf 'server: { user: nobody, control: "%s/second" }\nlisten: [ { address: 127.0.0.1, port: 1021 } ]\n' "$dir" >"$dir/user.yaml"
 NOTIFY_SOCKET=$dir/notify "$WAYPOST" run -c "$dir/user.yaml" >"$dir/log3" 2>&1 & pid=$!
-for _ in $(seq 100); do grep -q ready "$dir/log3" && break; sleep 0.1; done
+for _ in $(seq 600); do grep -q ready "$dir/log3" && break; sleep 0.1; done
 grep -q ready "$dir/log3" || { cat "$dir/log3"; fail "no start with server.user"; }
-for _ in $(seq 50); do grep -q READY=1 "$dir/told" && break; sleep 0.1; done
+for _ in $(seq 300); do grep -q READY=1 "$dir/told" && break; sleep 0.1; done
 grep -q READY=1 "$dir/told" || fail "the service manager was not told"
 nobody=$(id -u nobody)
 grep -q "^Uid:[[:space:]]$nobody[[:space:]]$nobody[[:space:]]$nobody" "/proc/$pid/status" || fail "still root"
@@ -133,7 +133,7 @@ grep -q '^NoNewPrivs:[[:space:]]1' "/proc/$pid/status" || fail "no_new_privs is 
 expect 0 'up 0 m' status -s "$dir/second"
 kill $pid; wait $pid || fail "the end was not status 0"
 pid=
-for _ in $(seq 50); do grep -q STOPPING=1 "$dir/told" && break; sleep 0.1; done
+for _ in $(seq 300); do grep -q STOPPING=1 "$dir/told" && break; sleep 0.1; done
 grep -q STOPPING=1 "$dir/told" || fail "the service manager was not told of the end"
 printf 'server: { user: no-such-user }\nlisten: [ { address: 127.0.0.1, port: 1021 } ]\n' >"$dir/user.yaml"
 expect 3 'there is no user "no-such-user"' run -c "$dir/user.yaml"

@@ -127,7 +127,7 @@ END
 ) >"$out/unbound.log" 2>&1 &
 pids+=($!)
 for log in waypost-5301 waypost-5303 unbound; do
-    for _ in $(seq 100); do grep -Eqs 'ready|start of service' "$out/$log.log" && break; sleep 0.1; done
+    for _ in $(seq 600); do grep -Eqs 'ready|start of service' "$out/$log.log" && break; sleep 0.1; done
     grep -Eqs 'ready|start of service' "$out/$log.log" || { cat "$out/$log.log"; fail "$log does not start"; }
 done
 

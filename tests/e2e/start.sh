@@ -10,7 +10,7 @@ export out XDG_RUNTIME_DIR=$out
 inside() { unshare -n bash -c "ip link set lo up 2>/dev/null || ifconfig lo up; $1"; }
 inside '
     "$WAYPOST" run 2>"$out/log" & pid=$!
-    for _ in $(seq 100); do grep -qs ready "$out/log" && break; sleep 0.1; done
+    for _ in $(seq 600); do grep -qs ready "$out/log" && break; sleep 0.1; done
     "$WAYPOST" query @127.0.0.1 localhost +short >"$out/four"
     [ ! -e /proc/net/if_inet6 ] || "$WAYPOST" query @::1 localhost AAAA +short >"$out/six"
     "$WAYPOST" query @127.0.0.1 www.test >"$out/test"; echo $? >"$out/test_code"
@@ -31,7 +31,7 @@ for roles in authority authority+resolver; do
     printf 'zones: [ { name: zone.example, file: zone } ]\n' >"$out/roles.yaml"
     [ $roles = authority ] || echo 'resolver: { priming: no }' >>"$out/roles.yaml"
     inside '"$WAYPOST" run -c "$out/roles.yaml" 2>"$out/log" & pid=$!
-        for _ in $(seq 100); do grep -qs ready "$out/log" && break; sleep 0.1; done
+        for _ in $(seq 600); do grep -qs ready "$out/log" && break; sleep 0.1; done
         kill $pid; wait $pid'
     grep -q "127.0.0.1:53 udp tcp $roles\$" "$out/log" || fail "the role is not $roles"
 done
@@ -40,7 +40,7 @@ if inside 'sysctl -qw net.ipv6.conf.all.disable_ipv6=1' 2>/dev/null; then
     inside '
         sysctl -qw net.ipv6.conf.all.disable_ipv6=1
         "$WAYPOST" run 2>"$out/log4" & pid=$!
-        for _ in $(seq 100); do grep -qs ready "$out/log4" && break; sleep 0.1; done
+        for _ in $(seq 600); do grep -qs ready "$out/log4" && break; sleep 0.1; done
         "$WAYPOST" query @127.0.0.1 localhost +short >"$out/four"
         "$WAYPOST" config new >"$out/new.yaml"; "$WAYPOST" check "$out/new.yaml" >"$out/check"; echo $? >"$out/check_code"
         kill $pid; wait $pid; echo $? >"$out/code"'
@@ -58,7 +58,7 @@ if command -v dig >/dev/null && inside 'ip address add 10.9.0.1/24 dev lo label 
         ip address add 10.8.0.1/24 dev lo
         ip address add 192.0.2.1/24 dev lo
         "$WAYPOST" run -c "$out/label.yaml" 2>"$out/log5" & pid=$!
-        for _ in $(seq 100); do grep -qs ready "$out/log5" && break; sleep 0.1; done
+        for _ in $(seq 600); do grep -qs ready "$out/log5" && break; sleep 0.1; done
         for from in 10.9.0.1 10.8.0.1 192.0.2.1; do dig -b $from @10.9.0.1 localhost | grep status; done >"$out/label"
         kill $pid; wait $pid'
     [ "$(grep -o 'status: [A-Z]*' "$out/label" | tr '\n' ' ')" = "status: NOERROR status: NOERROR status: REFUSED " ] ||

@@ -53,7 +53,7 @@ kill -TERM "$pid"; wait "$pid"
 "$WAYPOST" run -c "$source_dir/zones/lab/lab.yaml" >"$out/log" 2>&1 &
 pid=$!
 trap 'kill $pid 2>/dev/null; rm -rf "$out"' EXIT
-for _ in $(seq 100); do grep -q ready "$out/log" && break; sleep 0.1; done
+for _ in $(seq 600); do grep -q ready "$out/log" && break; sleep 0.1; done
 grep -q ready "$out/log" || { cat "$out/log"; fail "the server did not become ready"; }
 
 "$WAYPOST" run -c "$source_dir/zones/lab/lab.yaml" >"$out/second" 2>&1
@@ -69,7 +69,7 @@ grep -q '203.0.113.10' "$out/trace" || fail "the walk has no answer"
 "$WAYPOST" trace c12-1.chain.test -c "$source_dir/zones/lab/lab.yaml" | grep -q 'alias limit 11/11' || fail "no alias limit"
 
 kill -HUP "$pid" # the reload is done when nobody else wants the processor
-for _ in $(seq 200); do grep -q 'reload: done' "$out/log" && break; sleep 0.1; done
+for _ in $(seq 600); do grep -q 'reload: done' "$out/log" && break; sleep 0.1; done
 grep -q 'reload: done' "$out/log" || { cat "$out/log"; fail "no reload"; }
 kill -TERM "$pid"; wait "$pid"
 [ $? = 0 ] || { cat "$out/log"; fail "the end was not status 0"; }

@@ -76,7 +76,7 @@ resolver:
   { root-hints: hints, upstream-port: $port, ask-loopback: yes, special-zones: no, limits: { query-time: 5s } }
 C
 "$WAYPOST" run -c "$out/conf.yaml" >"$out/log" 2>&1 & pid=$!
-for _ in $(seq 100); do grep -q ready "$out/log" && break; sleep 0.1; done
+for _ in $(seq 600); do grep -q ready "$out/log" && break; sleep 0.1; done
 cat >"$out/look.py" <<'P'
 import json, sys
 def pairs(p):

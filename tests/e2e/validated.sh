@@ -16,7 +16,7 @@ start() { # start PORT, with its configuration on the standard input
     { echo "server: { control: none }"; cat; } >"$out/$1.yaml"
     "$WAYPOST" run -c "$out/$1.yaml" >"$out/$1.log" 2>&1 &
     pids+=($!)
-    for _ in $(seq 100); do grep -qs ready "$out/$1.log" && return; sleep 0.1; done
+    for _ in $(seq 600); do grep -qs ready "$out/$1.log" && return; sleep 0.1; done
     cat "$out/$1.log"
     fail "does not start"
 }
