@@ -97,6 +97,7 @@ for with in "[\"127.0.0.1:$up_port\"]" self; do
     config "$with" >"$dir/conf.yaml"
     serve conf
     ask() { dig "@127.0.0.1" -p "$port" +norec +time=5 +tries=1 "$@"; }
+    explained() { "$WAYPOST" gslb explain x.test --from 10.0.0.1 -s "$dir/ctl.sock" | grep '^alias ' | tr -s ' '; }
     becomes '127.0.0.1 127.0.0.2' ask x.test A +short
     becomes '2001:db8::1' ask x.test AAAA +short
     becomes '192.0.2.4' ask chain.x.test A +short
@@ -107,7 +108,8 @@ for with in "[\"127.0.0.1:$up_port\"]" self; do
     ask gone.x.test A | grep -q SERVFAIL || fail "an alias of nothing is not SERVFAIL"
     becomes '192.0.2.77' ask own.x.test A +short
     becomes '127.0.0.1 127.0.0.2' ask www.x.test A +short
-    "$WAYPOST" gslb explain x.test --from 10.0.0.1 -s "$dir/ctl.sock" | grep -q '^alias *web.up.test. (fetched)' || fail "explain says nothing of the alias"
+    # For a moment in every two seconds it may be old: it is asked for again.
+    becomes 'alias web.up.test. (fetched)' explained
     "$WAYPOST" gslb status -s "$dir/ctl.sock" | grep -q '127.0.0.1 127.0.0.2' || fail "status does not show the addresses"
     # One of its addresses dies: the member is down. It comes back.
     kill "$second"; wait "$second" 2>/dev/null
