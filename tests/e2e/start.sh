@@ -30,6 +30,7 @@ printf '$TTL 60\n@ SOA a. h. 1 1 1 1 1\n@ NS a.\n' >"$out/zone"
 for roles in authority authority+resolver; do
     printf 'zones: [ { name: zone.example, file: zone } ]\n' >"$out/roles.yaml"
     [ $roles = authority ] || echo 'resolver: { priming: no }' >>"$out/roles.yaml"
+    : >"$out/log" # what the last one said is not this one's
     inside '"$WAYPOST" run -c "$out/roles.yaml" 2>"$out/log" & pid=$!
         for _ in $(seq 600); do grep -qs ready "$out/log" && break; sleep 0.1; done
         kill $pid; wait $pid'

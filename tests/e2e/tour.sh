@@ -50,6 +50,7 @@ kill -TERM "$pid"; wait "$pid"
 [ $? = 0 ] || { cat "$out/log"; fail "the lab's end was not status 0"; }
 [ -z "$(ls "$out/waypost")" ] || fail "the lab left something behind"
 
+: >"$out/log" # what the lab said is not this one's
 "$WAYPOST" run -c "$source_dir/zones/lab/lab.yaml" >"$out/log" 2>&1 &
 pid=$!
 trap 'kill $pid 2>/dev/null; rm -rf "$out"' EXIT
