@@ -24,7 +24,7 @@ def configure(server, number):
   maps: {{ world: {{ networks: {{ n: {{ file: nets.txt }} }}, rules: [ {{ network: n, prefer: [b] }} ], otherwise: [a] }} }}
   pools: {{ pa: {{ check: c, site: a, members: {{ x: 192.0.2.{number} }} }}, pb: {{ site: b, members: {{ x: 192.0.2.20 }} }} }}
   names: {{ geo.example.test: {{ map: world, pools: [pa, pb] }} }}
-""", f"$TTL 300\n@ SOA a h {number} 3600 600 86400 60\n@ NS a\na A 192.0.2.2\n$GENERATE 1-{2000 * number} n$ A 192.0.2.9\n")
+""", f"$TTL 300\n@ SOA a h {number} 3600 600 86400 60\n@ NS a\na A 192.0.2.2\n$GENERATE 1-{700 * number} n$ A 192.0.2.9\n")
 
 
 for i in range(STEPS):
