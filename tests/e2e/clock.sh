@@ -55,7 +55,9 @@ C
 start "$dir/authority.log" "$WAYPOST" run -c "$dir/authority.yaml"
 authority=$port
 
-asked() { "$WAYPOST" stats -s "$dir/authority.control" | sed -n 's/^waypost_route_queries_total //p'; }
+counter() { "$WAYPOST" stats -s "$dir/$1.control" | sed -n "s/^waypost_$2_total //p"; }
+# Without those asked again because the authority had no processor for a while.
+asked() { echo $(($(counter authority route_queries) - $(counter resolver resolver_timeouts))); }
 ttl() { dig "@127.0.0.1" -p "$port" "$1" +noall +answer +authority +time=10 +tries=1 | awk '{ print $2; exit }'; }
 since() { echo $((${EPOCHREALTIME%[.,]*} - began)); }
 
