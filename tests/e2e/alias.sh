@@ -23,11 +23,11 @@ serve() {
     port=$(sed -n 's/^listening *127\.0\.0\.1:\([0-9]*\) .*/\1/p' "$dir/log" | head -n 1)
     [ -n "$port" ] || fail "$1 is not listening"
 }
-# becomes WHAT COMMAND...: its output is that, within some seconds.
+# becomes WHAT COMMAND...: its output is that, within a minute.
 becomes() {
     local want=$1 got
     shift
-    for _ in $(seq 200); do
+    for _ in $(seq 600); do
         got=$("$@" 2>/dev/null | sort | paste -sd' ')
         [ "$got" = "$want" ] && return 0
         sleep 0.1

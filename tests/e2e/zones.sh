@@ -87,7 +87,7 @@ if ! grep -q -e __asan_init -e __tsan_init "$WAYPOST"; then
     for _ in 1 2 3 4 5 6 7 8; do
         "$WAYPOST" reload -s "$dir/control" >"$dir/out" 2>&1 || { cat "$dir/out"; fail "one of many reloads"; }
     done
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do # it is given back at idle priority
         [ "$(resident)" -gt $((first * 3 / 2)) ] || break
         sleep 0.1
     done
