@@ -139,8 +139,11 @@ corpus=$WAYPOST_SOURCE_DIR/../shared/data/mmdb/bad
 [ -d "$corpus" ] || corpus=$WAYPOST_SOURCE_DIR/tests/data/mmdb/bad
 python3 "$WAYPOST_SOURCE_DIR/tests/support/mutate_mmdb.py" "$dir/fr.mmdb" "$dir/made" || fail "the mutator"
 ulimit -c 0
-checked=0 kept=0
+step=1 number=0 checked=0 kept=0
+! grep -q __tsan_init "$WAYPOST" || step=8 # what is bad is seen by other builds, and a reload is slow in that one
 for bad in "$corpus"/*.mmdb "$dir/made"/*.mmdb; do
+    number=$((number + 1))
+    [ $((number % step)) = 0 ] || continue
     label=$(basename "$bad" .mmdb)
     "$WAYPOST" geo info "$bad" >"$dir/out" 2>&1
     whole=$?
@@ -161,7 +164,7 @@ for bad in "$corpus"/*.mmdb "$dir/made"/*.mmdb; do
     fi
     is "$label" 198.51.100.0/24 192.0.2.20
 done
-[ "$kept" -gt 150 ] || fail "only $kept of $checked were refused"
+[ "$kept" -gt $((150 / step)) ] || fail "only $kept of $checked were refused"
 # The last one by watching alone, and a whole one after it.
 before=$(reads)
 head -c 1000 "$dir/de.mmdb" >"$dir/geo/places.mmdb"
