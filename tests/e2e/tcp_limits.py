@@ -104,7 +104,7 @@ def times(folder):
         check("an answer", asks(a))
         check("an idle connection stays", ends(a) < 8)  # by default 10 s
         check("idle before its first query", asks(silent))
-    with Limited(folder, "first-timeout: 300ms, idle-timeout: 1m") as server:
+    with Limited(folder, "first-timeout: 1s, idle-timeout: 1m") as server:  # time enough for the one that asks
         a, silent = server.connect(), server.connect()
         check("an answer", asks(a))
         check("a silent connection stays", ends(silent) < 4.5)  # by default 5 s
