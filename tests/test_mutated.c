@@ -494,12 +494,12 @@ static struct fixture *fixture_open(void)
  * that the heap grew. */
 static long expect_bounded(struct fixture *f, const char *when)
 {
-    size_t bound = f->heap + CACHE_BYTES + HEAP_SLACK;
-    for (int64_t end = clock_mono_ms(clock_system()) + GIVE_UP_POLL;
-         heap_bytes() > bound && clock_mono_ms(clock_system()) < end;)
+    size_t bound = f->heap + CACHE_BYTES + HEAP_SLACK, heap;
+    int64_t end = clock_mono_ms(clock_system()) + GIVE_UP_POLL;
+    while ((heap = heap_bytes()) > bound && clock_mono_ms(clock_system()) < end)
         poll(NULL, 0, 5);
-    long rss = rss_bytes(), grown = ((long)heap_bytes() - (long)f->heap) / 1024;
-    if (grown > (long)(CACHE_BYTES + HEAP_SLACK) / 1024 || rss > f->rss + RSS_SLACK)
+    long rss = rss_bytes(), grown = ((long)heap - (long)f->heap) / 1024;
+    if (heap > bound || rss > f->rss + RSS_SLACK)
         fail_msg("%s: heap +%ld KiB, rss +%ld KiB", when, grown, (rss - f->rss) / 1024);
     return grown;
 }
