@@ -196,7 +196,7 @@ const struct config_option config_options[] = {
     DURATION("resolver.cache.ttl.negative", "1h", 0, DAY_MS, "Longest life of a negative answer."),
     UNBUILT("resolver.cache.stale", "Serving stale answers."),
     UNBUILT("resolver.cache.save-on-exit", "Keeping the cache over a restart."),
-    MAPS("resolver.limits", "Work one client query may cause."),
+    MAPS("resolver.limits", "Bounds of the resolver's work."),
     INT("resolver.limits.work-per-query", "120", 1, 1000, "Upstream queries in all."),
     DURATION("resolver.limits.query-time", "6s", 100, 30000, "Wall time of one query."),
     INT("resolver.limits.in-flight", "4000", 16, 100000,

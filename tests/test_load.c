@@ -245,59 +245,51 @@ static void the_servers_stall_shows(void **state)
     shows_a_stall();
 }
 
+struct stall {
+    int nobody, ms; /* how long, after the second interval */
+    unsigned told;  /* intervals */
+};
+
 static void stall(void *arg, enum load_moment moment, const struct load_report *r)
 {
-    int nobody = *(int *)arg;
-    struct pollfd p = {.fd = nobody, .events = POLLIN};
+    struct stall *s = arg;
+    struct pollfd p = {.fd = s->nobody, .events = POLLIN};
+    s->told += moment == LOAD_INTERVAL;
     if (moment == LOAD_INTERVAL && r->intervals == 2)
-        poll(&p, 1, 200);
+        poll(&p, 1, s->ms);
 }
 
 /* A generator that measures from when it got round to sending would hide its own. */
 static void our_own_stall_shows(void **state)
 {
     struct responder r = {.late_ms = 0};
-    int nobody = eventfd(0, EFD_CLOEXEC);
+    struct stall s = {.nobody = eventfd(0, EFD_CLOEXEC), .ms = 200};
     (void)state;
     responder_start(&r);
     struct load_options o = options(&r);
     o.rate = 1000;
     o.time_ns = 600 * MS;
     o.watch = stall;
-    o.arg = &nobody;
+    o.arg = &s;
     assert_int_equal(run(&o, "ok.test A\n"), 0);
     responder_end(&r);
-    close(nobody);
+    close(s.nobody);
     shows_a_stall();
     assert_true(report.lag.most > (uint64_t)(190 * MS));
     assert_int_equal(report.lag.count, report.counts.sent);
-}
-
-struct stalled {
-    int nobody;
-    unsigned told;
-};
-
-static void stall_at_the_end(void *arg, enum load_moment moment, const struct load_report *r)
-{
-    struct stalled *s = arg;
-    struct pollfd p = {.fd = s->nobody, .events = POLLIN};
-    s->told += moment == LOAD_INTERVAL;
-    if (moment == LOAD_INTERVAL && r->intervals == 2)
-        poll(&p, 1, 300);
 }
 
 /* Of three intervals; when we are held up in the last one no fourth is told of. */
 static void no_interval_is_told_beyond_the_end(void **state)
 {
     struct responder r = {.late_ms = 0};
-    struct stalled s = {.nobody = eventfd(0, EFD_CLOEXEC)};
+    struct stall s = {.nobody = eventfd(0, EFD_CLOEXEC), .ms = 300};
     (void)state;
     responder_start(&r);
     struct load_options o = options(&r);
     o.rate = 100;
     o.time_ns = 300 * MS;
-    o.watch = stall_at_the_end;
+    o.watch = stall;
     o.arg = &s;
     assert_int_equal(run(&o, "ok.test A\n"), 0);
     responder_end(&r);
